@@ -1,0 +1,153 @@
+// Package journey runs authentication trees.
+//
+// A run of a tree is a journey. The package is a step function: Start and
+// Advance take a compiled tree, the journey's state as a plain value and one
+// input, and return the next state and exactly one Step: Ask (wait for the
+// client), Do (an effect the caller must run and feed back) or Done. There is
+// no goroutine, clock, random source or I/O inside; what a step needs of them
+// stands in Env.
+package journey
+
+import (
+	"encoding/hex"
+	"errors"
+	"io"
+	"time"
+
+	"sojourn/actors/callback"
+	"sojourn/actors/identity"
+	"sojourn/actors/node"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+)
+
+// ID names a journey. It is random; the member that mints it redraws until it
+// owns it.
+type ID [16]byte
+
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// Env is the outside world of one step.
+type Env struct {
+	Now      time.Time
+	Rand     io.Reader
+	Settings *realm.Settings
+	Request  *node.Request
+}
+
+// Input moves a waiting journey on: Answers after an Ask, Result after a Do.
+type Input struct {
+	Answers []callback.Answer
+	Result  node.Result
+}
+
+// Step is what a journey needs next: one of Ask, Do, Done.
+type Step interface{ step() }
+
+// Ask waits for the client. Empty texts are not shown.
+type Ask struct {
+	Callbacks                  []callback.Callback
+	Header, Description, Stage string
+}
+
+// Do wants an effect run.
+type Do struct{ Effect node.Effect }
+
+// Done is the end of a journey.
+type Done struct {
+	Success bool
+	// URL is where to go: the success URL, never empty, or the failure URL,
+	// empty when none is set.
+	URL string
+
+	// After success. Session is the session to create, without ID and Journey;
+	// with NoSession there is none to create.
+	Session   session.Session
+	NoSession bool
+	// Details are merged into the final answer's top level (success) or its
+	// detail (failure); a value that is JSON is inserted as JSON.
+	// PropertyDetails does the same with session properties, key to property.
+	Details, PropertyDetails map[string]string
+
+	// After failure. Message is for the client. Lockout marks AM's lockout and
+	// warning answers, which carry an empty failureUrl. Err is for the
+	// operator: why the tree could not go on; nil when it reached Failure.
+	Message string
+	Lockout bool
+	Err     error
+}
+
+func (Ask) step()  {}
+func (Do) step()   {}
+func (Done) step() {}
+
+// What can be wrong with a request to start or resume a journey. Each meets
+// its answer in the error table of http/rest; errors of actors/callback mean
+// malformed answers, a *session.UnavailableError means 503.
+var (
+	// ErrNoTree: the realm has no such tree, or it is disabled, inner only, or
+	// refers to what does not exist ("No Configuration found").
+	ErrNoTree = errors.New("No Configuration found") //nolint:revive,staticcheck // AM's text, sent as it stands
+	// ErrNoRealm: no such realm, or it is inactive.
+	ErrNoRealm = errors.New("no such realm")
+	// ErrGone: the journey is unknown, expired, finished, or the request
+	// answers a step that is not the current one (AM's error 110).
+	ErrGone = errors.New("Session has timed out") //nolint:revive,staticcheck // AM's text, sent as it stands
+	// ErrOtherUser: a session upgrade ended as somebody else (AM's error 124).
+	ErrOtherUser = errors.New("Session Upgrade fails since user is different than original authenticated user") //nolint:revive,staticcheck // AM's text
+)
+
+// Ref is what an authId says: which journey and step the next request means.
+// http/rest signs it; its holder can read it, so it holds no secret.
+type Ref struct {
+	Journey ID
+	Step    uint32
+	Realm   realm.Name
+	// IndexType and IndexValue are as the client asked, for display.
+	IndexType, IndexValue string
+	Started, Expires      time.Time
+	// Trace, when not empty, says that the journey is kept nowhere yet: it is
+	// all that is needed to replay its start. It is opaque outside actors.
+	Trace []byte
+}
+
+// StartRequest asks for a new journey.
+type StartRequest struct {
+	Realm realm.Name
+	// Tree is the tree's name, empty for the realm's default.
+	Tree                  string
+	IndexType, IndexValue string
+	Request               node.Request
+	// Session is the valid session that the request carries, nil without one.
+	Session *session.Session
+	// NoSession ends in success without a session; ForceAuth runs the tree
+	// though Session would satisfy it.
+	NoSession, ForceAuth bool
+	// Username and Password fill the first callbacks of their kind without
+	// asking (zero-page login); nil when the request has no such header.
+	Username *string
+	Password *identity.Secret
+}
+
+// ResumeRequest answers the current step of a journey.
+type ResumeRequest struct {
+	Ref     Ref
+	Answers []callback.Answer
+	Request node.Request
+	Session *session.Session
+}
+
+// Reply is the answer to a StartRequest or ResumeRequest: exactly one of Ask
+// and Done is set.
+type Reply struct {
+	// Ref is set with Ask.
+	Ref Ref
+	Ask *Ask
+	// Done is set at the end. After success with a session, Token and
+	// Done.Session are those of the session; Existing says that it was there
+	// before and nothing was run.
+	Done     *Done
+	Realm    realm.Name
+	Token    session.TokenID
+	Existing bool
+}

@@ -1,0 +1,41 @@
+package node
+
+import "sojourn/actors/identity"
+
+// dataStoreDecision checks username and password against the realm's
+// repository and, when they match, identifies the user.
+type dataStoreDecision struct{}
+
+func dataStoreDecisionType() Type {
+	return Type{
+		Name:     "DataStoreDecisionNode",
+		Title:    "Data Store Decision",
+		Inputs:   Fixed(KeyUsername, KeyPassword),
+		Outcomes: Fixed(True, False),
+		New:      func(Config) (Node, error) { return dataStoreDecision{}, nil },
+	}
+}
+
+func (dataStoreDecision) Process(c *Context) (Action, error) {
+	if checked, ok := c.Result.(Authenticated); ok {
+		if checked.Verdict != identity.Match {
+			return Goto{False}, nil
+		}
+		c.Identify(checked.Identity, checked.UniversalID)
+		return Goto{True}, nil
+	}
+	if !c.State.Has(KeyPassword) {
+		return nil, ErrMissingInput
+	}
+	password := c.State.Text(KeyPassword)
+	if password == "" {
+		return Goto{False}, nil
+	}
+	return Do{Authenticate{User: c.State.Text(KeyUsername), Password: identity.Secret(password)}}, nil
+}
+
+// Identify records the user of the journey, also for the later session.
+func (c *Context) Identify(who identity.Identity, universalID string) {
+	c.Ending.User, c.Ending.UniversalID = who.Name, universalID
+	c.State.PutShared(KeyUniversalID, universalID)
+}

@@ -1,0 +1,79 @@
+package node
+
+import (
+	"time"
+
+	"sojourn/actors/identity"
+)
+
+// Effect is something that a node wants done outside its journey. A closed
+// set: the shell switches over all of them. Each has one kind of Result.
+type Effect interface{ effect() }
+
+// Result is an effect's answer. An effect that failed (a store that is
+// unavailable, a full queue) never comes back as a Result: the request is
+// refused as unavailable and the journey stays where it was.
+type Result interface{ result() }
+
+// Authenticate checks a password; its Result is Authenticated.
+type Authenticate struct {
+	User     string
+	Password identity.Secret
+}
+
+// Authenticated answers Authenticate. Identity and UniversalID are set unless
+// the verdict is Unknown.
+type Authenticated struct {
+	Verdict     identity.Verdict
+	Identity    identity.Identity
+	UniversalID string
+}
+
+// Lookup finds a user by name, or by an attribute when one is given; its
+// Result is Found.
+type Lookup struct {
+	User             string
+	Attribute, Value string
+}
+
+// Found answers Lookup and Update. OK is false when no user, or more than one,
+// matched.
+type Found struct {
+	OK          bool
+	Identity    identity.Identity
+	UniversalID string
+}
+
+// Update changes a user; its Result is Found with what is stored then.
+type Update struct {
+	User   string
+	Change identity.Change
+}
+
+// MeasureKind tells a meter from a timer.
+type MeasureKind int
+
+// Kinds of Measure.
+const (
+	Meter MeasureKind = iota // one more event
+	Timer                    // one duration
+)
+
+// Measure records a metric under an operator's key; its Result is Measured.
+type Measure struct {
+	Kind  MeasureKind
+	Key   string
+	Value time.Duration // Timer only
+}
+
+// Measured answers Measure.
+type Measured struct{}
+
+func (Authenticate) effect() {}
+func (Lookup) effect()       {}
+func (Update) effect()       {}
+func (Measure) effect()      {}
+
+func (Authenticated) result() {}
+func (Found) result()         {}
+func (Measured) result()      {}

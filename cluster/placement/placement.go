@@ -1,0 +1,106 @@
+// Package placement says which member owns a key.
+//
+// It is pure: a View is a value that membership publishes, and Rank is a
+// function of it. Views may differ between members for a while; nothing that
+// builds on them depends on their being equal.
+package placement
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/fnv"
+	"slices"
+)
+
+// MemberID names one run of one process: a restarted process is a new member.
+type MemberID string
+
+// Member is a process in the cluster.
+type Member struct {
+	ID MemberID
+	// Address is where other members reach it; empty for a member alone.
+	Address string
+	// Draining members are leaving: they rank last.
+	Draining bool
+
+	mix uint64
+}
+
+// View is the member set as one member sees it at one time. It is never
+// mutated. The zero View has no members.
+type View struct {
+	Version uint64
+	members []Member
+}
+
+// NewView returns a view of members, in any order.
+func NewView(version uint64, members ...Member) View {
+	own := slices.Clone(members)
+	for i := range own {
+		h := fnv.New64a()
+		h.Write([]byte(own[i].ID))
+		own[i].mix = h.Sum64()
+	}
+	slices.SortFunc(own, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	return View{Version: version, members: own}
+}
+
+// Members returns the view's members by id.
+func (v View) Members() []Member { return slices.Clone(v.members) }
+
+// Len is the number of members.
+func (v View) Len() int { return len(v.members) }
+
+// Owner is the member that ranks first for key; false in an empty view. It
+// allocates nothing.
+func (v View) Owner(key [16]byte) (Member, bool) {
+	var best Member
+	var top uint64
+	k := fold(key)
+	for i, m := range v.members {
+		s := mix64(k ^ m.mix)
+		if i == 0 || before(m, s, best, top) {
+			best, top = m, s
+		}
+	}
+	return best, len(v.members) > 0
+}
+
+// Rank returns the first n members for key by rendezvous hashing: the owner,
+// then its standbys. Members that are draining come after all others.
+func (v View) Rank(key [16]byte, n int) []Member {
+	k := fold(key)
+	ranked := slices.Clone(v.members)
+	slices.SortFunc(ranked, func(a, b Member) int {
+		if before(a, mix64(k^a.mix), b, mix64(k^b.mix)) {
+			return -1
+		}
+		return 1
+	})
+	return ranked[:min(n, len(ranked))]
+}
+
+func before(a Member, sa uint64, b Member, sb uint64) bool {
+	if a.Draining != b.Draining {
+		return b.Draining
+	}
+	if sa != sb {
+		return sa > sb
+	}
+	return a.ID < b.ID
+}
+
+func fold(key [16]byte) uint64 {
+	return binary.LittleEndian.Uint64(key[:8]) ^ binary.LittleEndian.Uint64(key[8:])
+}
+
+// mix64 is the finaliser of splitmix64: every input bit moves every output
+// bit, so that ids which differ in one character rank independently.
+func mix64(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	x ^= x >> 31
+	return x
+}
