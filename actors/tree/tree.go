@@ -69,9 +69,12 @@ type Vertex struct {
 // Config is the configuration of one node instance, or of a page's child:
 // attributes by AM's names. _id, _type, _rev and _outcomes are not among them.
 type Config struct {
-	ID         NodeID
-	Type       string
-	Attributes map[string]json.RawMessage
+	ID   NodeID
+	Type string
+	// Version and Title are what the source said of the type beside its name.
+	// Title is shown again where the server does not know the type itself.
+	Version, Title string
+	Attributes     map[string]json.RawMessage
 }
 
 // Set is what a realm has: its trees by name, and node configurations.
