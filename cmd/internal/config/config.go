@@ -1,0 +1,255 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is what one process needs to know. The YAML keys are the field names
+// with a small first letter; a key's environment variable is SOJOURN_ and the
+// key in capitals with "_" between words: http.path is SOJOURN_HTTP_PATH. Lists
+// of texts are separated by commas there; the ldap list stands in the file only.
+type Config struct {
+	// Name is how the member calls itself in listings and logs. Default: the
+	// host's name.
+	Name string `yaml:"name"`
+	// Data is the folder that holds everything the member keeps. Required,
+	// but with --dev it defaults to a temporary folder, removed at the end.
+	Data string `yaml:"data"`
+	// SecretFile holds the cluster secret, as "sojourn keys new" writes it.
+	SecretFile string `yaml:"secretFile"`
+	// Secret is the cluster secret itself. It is taken from SOJOURN_SECRET
+	// alone, for platforms that hand secrets over in the environment.
+	Secret Secret `yaml:"-" layer:"env"`
+	// RealmsDir is a folder of realms in frodo's JSON that takes the place of
+	// the stored ones; the API then refuses to write them. Default: none.
+	RealmsDir string `yaml:"realmsDir"`
+	// UserSuffix is the distinguished name under which AM's universal ids
+	// stand: "id=demo,ou=user,<suffix>". Default ou=am-config.
+	UserSuffix string `yaml:"userSuffix"`
+
+	HTTP       HTTP       `yaml:"http"`
+	Cookie     Cookie     `yaml:"cookie"`
+	Cluster    Cluster    `yaml:"cluster"`
+	Encryption Encryption `yaml:"encryption"`
+	Limits     Limits     `yaml:"limits"`
+	Log        Log        `yaml:"log"`
+	LDAP       []LDAP     `yaml:"ldap"`
+
+	// Dev is set by "sojourn serve --dev" and nothing else: loopback only, a
+	// demo user, sample journeys, a secret of its own.
+	Dev bool `yaml:"-" layer:"flag"`
+}
+
+// HTTP is the client side of the member.
+type HTTP struct {
+	// Addr is the address to listen on; port 0 lets the kernel choose.
+	// Default 127.0.0.1:8080.
+	Addr string `yaml:"addr"`
+	// Path is the deployment path that comes before /json. Default /am.
+	Path string `yaml:"path"`
+	// TLSCert and TLSKey name PEM files. Both or neither; without them the
+	// member speaks plain HTTP. Default: none.
+	TLSCert string `yaml:"tlsCert"`
+	TLSKey  string `yaml:"tlsKey"`
+	// PublicURL is how clients reach the cluster, "https://login.example.com".
+	// Links that leave the server start with it, never with a request header.
+	// Default: made from Addr.
+	PublicURL string `yaml:"publicURL"`
+	// Origins are the web origins whose pages may call the API with
+	// credentials, "https://app.example.com". Default: none.
+	Origins []string `yaml:"origins"`
+	// Proxies are the addresses or networks (CIDR) of reverse proxies. Only a
+	// request from one of them has its X-Forwarded-For believed. Default: none.
+	Proxies []string `yaml:"proxies"`
+	// TrustTransactionID takes X-ForgeRock-TransactionId of a request as its
+	// transaction id (AM's TrustTransactionHeader). Default false.
+	TrustTransactionID bool `yaml:"trustTransactionID"`
+}
+
+// Cookie settings, with AM's names and defaults (am-contract section 4.3).
+type Cookie struct {
+	// Name of the session cookie. Default iPlanetDirectoryPro.
+	Name string `yaml:"name"`
+	// Secure and HTTPOnly are the attributes. Defaults false and true; a
+	// member that speaks TLS wants Secure.
+	Secure   bool `yaml:"secure"`
+	HTTPOnly bool `yaml:"httpOnly"`
+	// SameSite is off, lax, strict or none. Default off: no attribute.
+	SameSite string `yaml:"sameSite"`
+	// Domains get one cookie each. Default: none, the host alone.
+	Domains []string `yaml:"domains"`
+	// LBName and LBValue are the load balancer cookie. Nothing here needs
+	// stickiness; clients expect the cookie. Defaults amlbcookie and 01.
+	LBName  string `yaml:"lbName"`
+	LBValue string `yaml:"lbValue"`
+}
+
+// Cluster is the side that faces other members.
+type Cluster struct {
+	// Addr is the address for gossip, consensus and actor messages. Default:
+	// none, a member alone.
+	Addr string `yaml:"addr"`
+	// Join lists members to meet at the start. Default: none.
+	Join []string `yaml:"join"`
+	// Expect is how many members found a new cluster together. Default 1.
+	Expect int `yaml:"expect"`
+}
+
+// Encryption at rest of the data folder.
+type Encryption struct {
+	// Enabled encrypts with a key derived from the cluster secret. Default
+	// false. It cannot be changed for a data folder that exists.
+	Enabled bool `yaml:"enabled"`
+	// KeyFile holds 32 random bytes in base64 to use instead of the derived
+	// key. Default: none.
+	KeyFile string `yaml:"keyFile"`
+}
+
+// Limits is the table of everything that is bounded. Beyond a limit stands a
+// clear refusal, never an unbounded queue.
+type Limits struct {
+	// Body bounds a request's body, AdminBody that of the configuration API.
+	// Bytes; KiB, MiB and GiB are understood. Defaults 256KiB and 8MiB.
+	Body      Size `yaml:"body"`
+	AdminBody Size `yaml:"adminBody"`
+	// Header bounds a request's header lines together. Default 32KiB.
+	Header Size `yaml:"header"`
+	// HeaderTime is how long a client may take for the header lines, ReadTime
+	// for the whole request, and WriteTime for taking the answer. Defaults 5s,
+	// 15s, 30s.
+	HeaderTime time.Duration `yaml:"headerTime"`
+	ReadTime   time.Duration `yaml:"readTime"`
+	WriteTime  time.Duration `yaml:"writeTime"`
+	// IdleTime is how long a connection may wait for its next request.
+	// Default 60s.
+	IdleTime time.Duration `yaml:"idleTime"`
+	// RequestTime is the deadline of the work for one request. Default 10s.
+	RequestTime time.Duration `yaml:"requestTime"`
+	// DrainTime is how long a stopping member lets running requests end.
+	// Default 15s.
+	DrainTime time.Duration `yaml:"drainTime"`
+	// Connections open at one time; more are closed at once. Default 20000.
+	Connections int `yaml:"connections"`
+	// HashWorkers check passwords at one time; 0 is one for each processor.
+	// HashQueue is how many checks may wait; one more is answered 503 before
+	// any work. Defaults 0 and 256.
+	HashWorkers int `yaml:"hashWorkers"`
+	HashQueue   int `yaml:"hashQueue"`
+	// Journeys in memory at one time; a start beyond it is answered 503, the
+	// journeys that have begun go on. Default 250000.
+	Journeys int `yaml:"journeys"`
+	// Sessions held in memory for reading; the others are read from disk.
+	// Default 250000.
+	Sessions int `yaml:"sessions"`
+	// MinFreeDisk is the free space under which writes are refused with 503.
+	// Default 512MiB.
+	MinFreeDisk Size `yaml:"minFreeDisk"`
+}
+
+// Log settings.
+type Log struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `yaml:"level"`
+	// Format is text or json. Default text.
+	Format string `yaml:"format"`
+}
+
+// LDAP is a directory that holds a realm's identities in place of the embedded
+// store.
+type LDAP struct {
+	// Realm whose users stand there: "/" or "/alpha". Required, once each.
+	Realm string `yaml:"realm"`
+	// Servers are tried in order: ldap://host:389 or ldaps://host:636.
+	// Required.
+	Servers []string `yaml:"servers"`
+	// StartTLS turns an ldap:// connection into an encrypted one before
+	// anything is said. Default false.
+	StartTLS bool `yaml:"startTLS"`
+	// CAFile has the authorities (PEM) that may have signed the server's
+	// certificate. Default: the system's.
+	CAFile string `yaml:"caFile"`
+	// BindDN and PasswordFile are the account that searches. Default: none,
+	// an anonymous search.
+	BindDN       string `yaml:"bindDN"`
+	PasswordFile string `yaml:"passwordFile"`
+	// BaseDN is where the search for users begins. Required.
+	BaseDN string `yaml:"baseDN"`
+	// UserAttribute names a user. Default uid.
+	UserAttribute string `yaml:"userAttribute"`
+	// Filter is what an entry must also match. Default (objectClass=person).
+	Filter string `yaml:"filter"`
+	// Connections held open at most. Default 8.
+	Connections int `yaml:"connections"`
+	// Timeout of connecting and of each operation. Default 5s.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Secret is a text that prints as [redacted].
+type Secret string
+
+const redacted = "[redacted]"
+
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return redacted
+}
+
+func (Secret) GoString() string             { return redacted }
+func (Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Default is the configuration of a member alone, but for the data folder and
+// the secret, which have no default.
+func Default() Config {
+	return Config{
+		UserSuffix: "ou=am-config",
+		HTTP:       HTTP{Addr: "127.0.0.1:8080", Path: "/am"},
+		Cookie: Cookie{
+			Name:     "iPlanetDirectoryPro",
+			HTTPOnly: true,
+			SameSite: "off",
+			LBName:   "amlbcookie",
+			LBValue:  "01",
+		},
+		Cluster: Cluster{Expect: 1},
+		Limits: Limits{
+			Body:        256 << 10,
+			AdminBody:   8 << 20,
+			Header:      32 << 10,
+			HeaderTime:  5 * time.Second,
+			ReadTime:    15 * time.Second,
+			WriteTime:   30 * time.Second,
+			IdleTime:    time.Minute,
+			RequestTime: 10 * time.Second,
+			DrainTime:   15 * time.Second,
+			Connections: 20_000,
+			HashQueue:   256,
+			Journeys:    250_000,
+			Sessions:    250_000,
+			MinFreeDisk: 512 << 20,
+		},
+		Log: Log{Level: "info", Format: "text"},
+	}
+}
+
+// defaultLDAP is what a directory has where the file is silent.
+func defaultLDAP() LDAP {
+	return LDAP{
+		UserAttribute: "uid",
+		Filter:        "(objectClass=person)",
+		Connections:   8,
+		Timeout:       5 * time.Second,
+	}
+}
+
+// dev changes what differs with --dev: the page of the client programs may
+// call, and a laptop's disk may be fuller.
+func dev(c *Config) {
+	c.Dev = true
+	c.HTTP.Origins = []string{"http://localhost:8765"}
+	c.Log.Level = "warn"
+	c.Limits.MinFreeDisk = 64 << 20
+}

@@ -1,0 +1,241 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Validate reports everything that is wrong with the values, as Faults joined
+// in one error; nil when the configuration can be served. It looks at no file
+// and at no other part of the system: whether a key file can be read shows when
+// it is opened.
+func (c Config) Validate() error { return join(c.faults()) }
+
+func (c Config) faults() []Fault {
+	v := &verdict{}
+	c.validateStores(v)
+	c.HTTP.validate(v, c.Dev)
+	c.Cookie.validate(v)
+	c.Cluster.validate(v)
+	c.Limits.validate(v)
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "text", "json")
+	seen := map[string]bool{}
+	for i, d := range c.LDAP {
+		at := fmt.Sprintf("%s[%d].", ldapKey, i)
+		d.validate(v, at)
+		if seen[d.Realm] {
+			v.add(at+"realm", "%s has a directory already; list its servers together", d.Realm)
+		}
+		seen[d.Realm] = true
+	}
+	return v.faults
+}
+
+// verdict gathers faults.
+type verdict struct{ faults []Fault }
+
+func (v *verdict) add(key, format string, args ...any) {
+	v.faults = append(v.faults, Fault{Key: key, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *verdict) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		v.add(key, "%q is none of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+func (v *verdict) atLeast(key string, value, least int) {
+	if value < least {
+		v.add(key, "%d is less than %d", value, least)
+	}
+}
+
+func (v *verdict) hostPort(key, value string) {
+	_, port, err := net.SplitHostPort(value)
+	if err != nil {
+		v.add(key, "%q is not HOST:PORT", value)
+		return
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		v.add(key, "%q is not a port number", port)
+	}
+}
+
+func (c Config) validateStores(v *verdict) {
+	if c.Data == "" && !c.Dev {
+		v.add("data", "a folder is needed (--data DIR); \"sojourn serve --dev\" runs without one")
+	}
+	switch {
+	case c.Secret != "" && c.SecretFile != "":
+		v.add("secretFile", "give the secret once: as a file or as %sSECRET", envPrefix)
+	case c.Secret == "" && c.SecretFile == "" && !c.Dev:
+		v.add("secretFile", "a secret is needed (--secret FILE); \"sojourn keys new FILE\" makes one")
+	}
+	if c.UserSuffix == "" {
+		v.add("userSuffix", "must not be empty")
+	}
+	if c.Encryption.KeyFile != "" && !c.Encryption.Enabled {
+		v.add("encryption.keyFile", "names a key, but encryption.enabled is false")
+	}
+}
+
+func (h HTTP) validate(v *verdict, dev bool) {
+	v.hostPort("http.addr", h.Addr)
+	if dev && !loopback(h.Addr) {
+		v.add("http.addr", "--dev listens on a loopback address only, not on %q", h.Addr)
+	}
+	if len(h.Path) < 2 || h.Path[0] != '/' || strings.HasSuffix(h.Path, "/") || strings.ContainsAny(h.Path, "?#% {}") || strings.Contains(h.Path, "//") {
+		v.add("http.path", "%q is not a path such as /am", h.Path)
+	}
+	if (h.TLSCert == "") != (h.TLSKey == "") {
+		v.add("http.tlsCert", "a certificate and a key are needed together")
+	}
+	if h.PublicURL != "" && !origin(h.PublicURL) {
+		v.add("http.publicURL", "%q is not like https://login.example.com", h.PublicURL)
+	}
+	for _, o := range h.Origins {
+		if !origin(o) {
+			v.add("http.origins", "%q is not an origin such as https://app.example.com (scheme, host, port; no path, no *)", o)
+		}
+	}
+	for _, p := range h.Proxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			if _, err := netip.ParseAddr(p); err != nil {
+				v.add("http.proxies", "%q is neither an address nor a network such as 10.0.0.0/8", p)
+			}
+		}
+	}
+}
+
+func loopback(hostPort string) bool {
+	host, _, _ := net.SplitHostPort(hostPort)
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// origin reports whether text is scheme://host[:port] and nothing else.
+func origin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		u.Host != "" && !strings.Contains(u.Host, "*") && u.User == nil && text == u.Scheme+"://"+u.Host
+}
+
+func (c Cookie) validate(v *verdict) {
+	names := map[string]string{"cookie.name": c.Name, "cookie.lbName": c.LBName, "cookie.lbValue": c.LBValue}
+	for _, key := range []string{"cookie.name", "cookie.lbName", "cookie.lbValue"} {
+		if !token(names[key]) {
+			v.add(key, "%q has characters that a cookie cannot carry, or is empty", names[key])
+		}
+	}
+	if c.Name == c.LBName {
+		v.add("cookie.lbName", "is the session cookie's name")
+	}
+	v.oneOf("cookie.sameSite", c.SameSite, "off", "lax", "strict", "none")
+	if c.SameSite == "none" && !c.Secure {
+		v.add("cookie.sameSite", "browsers drop a cookie with SameSite=None that is not secure: set cookie.secure")
+	}
+	for _, d := range c.Domains {
+		if d == "" || strings.ContainsAny(d, "/:;, \t\r\n") {
+			v.add("cookie.domains", "%q is not a domain", d)
+		}
+	}
+}
+
+// token reports whether text is a token of RFC 9110 section 5.6.2.
+func token(text string) bool {
+	for _, r := range text {
+		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) {
+			return false
+		}
+	}
+	return text != ""
+}
+
+func (c Cluster) validate(v *verdict) {
+	v.atLeast("cluster.expect", c.Expect, 1)
+	if c.Addr != "" {
+		v.hostPort("cluster.addr", c.Addr)
+	} else if len(c.Join) > 0 || c.Expect > 1 {
+		v.add("cluster.addr", "an address is needed to meet other members")
+	}
+	for _, j := range c.Join {
+		v.hostPort("cluster.join", j)
+	}
+}
+
+func (l Limits) validate(v *verdict) {
+	for _, x := range []struct {
+		key         string
+		value, from Size
+	}{
+		{"limits.body", l.Body, 4 << 10},
+		{"limits.adminBody", l.AdminBody, 4 << 10},
+		{"limits.header", l.Header, 4 << 10},
+		{"limits.minFreeDisk", l.MinFreeDisk, 0},
+	} {
+		if x.value < x.from {
+			v.add(x.key, "%s is less than %s", x.value, x.from)
+		}
+	}
+	for _, x := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"limits.headerTime", l.HeaderTime},
+		{"limits.readTime", l.ReadTime},
+		{"limits.writeTime", l.WriteTime},
+		{"limits.idleTime", l.IdleTime},
+		{"limits.requestTime", l.RequestTime},
+		{"limits.drainTime", l.DrainTime},
+	} {
+		if x.value < 10*time.Millisecond || x.value > time.Hour {
+			v.add(x.key, "%s is not between 10ms and 1h", x.value)
+		}
+	}
+	v.atLeast("limits.connections", l.Connections, 1)
+	v.atLeast("limits.hashWorkers", l.HashWorkers, 0)
+	v.atLeast("limits.hashQueue", l.HashQueue, 1)
+	v.atLeast("limits.journeys", l.Journeys, 1)
+	v.atLeast("limits.sessions", l.Sessions, 1)
+}
+
+func (d LDAP) validate(v *verdict, at string) {
+	if !strings.HasPrefix(d.Realm, "/") || d.Realm != "/" && strings.HasSuffix(d.Realm, "/") {
+		v.add(at+"realm", "%q is not a realm such as / or /alpha", d.Realm)
+	}
+	if len(d.Servers) == 0 {
+		v.add(at+"servers", "at least one is needed, such as ldaps://ldap.example.com:636")
+	}
+	for _, s := range d.Servers {
+		u, err := url.Parse(s)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
+			v.add(at+"servers", "%q is not like ldap://host:389 or ldaps://host:636", s)
+		case u.Scheme == "ldaps" && d.StartTLS:
+			v.add(at+"startTLS", "%s is encrypted already", s)
+		}
+	}
+	if d.BaseDN == "" {
+		v.add(at+"baseDN", "is needed")
+	}
+	if (d.BindDN == "") != (d.PasswordFile == "") {
+		v.add(at+"bindDN", "bindDN and passwordFile are needed together")
+	}
+	if d.UserAttribute == "" {
+		v.add(at+"userAttribute", "is needed")
+	}
+	if !strings.HasPrefix(d.Filter, "(") || !strings.HasSuffix(d.Filter, ")") {
+		v.add(at+"filter", "%q is not a filter such as (objectClass=person)", d.Filter)
+	}
+	v.atLeast(at+"connections", d.Connections, 1)
+	if d.Timeout <= 0 {
+		v.add(at+"timeout", "must be positive")
+	}
+}
