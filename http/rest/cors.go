@@ -1,0 +1,74 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// cors lets pages of listed origins call the API with cookies; pages of other
+// origins get no header at all (clients.md section 3).
+type cors struct {
+	// origins map to the ready header value.
+	origins map[string][]string
+	headers []string
+}
+
+//nolint:gochecknoglobals // built once, never changed
+var (
+	varyOrigin   = []string{"Origin"}
+	corsTrue     = []string{"true"}
+	corsMethods  = []string{"GET, POST, PUT, DELETE, OPTIONS"}
+	corsMaxAge   = []string{"600"}
+	corsExposed  = []string{"Content-API-Version, ETag, Retry-After, WWW-Authenticate, X-ForgeRock-TransactionId"}
+	corsAccepted = "Accept-API-Version, Content-Type, X-Requested-With, X-Requested-Platform, Authorization, " +
+		"Accept-Language, If-Match, If-None-Match, X-OpenAM-Username, X-OpenAM-Password"
+)
+
+func newCORS(origins, headers []string) (cors, error) {
+	out := cors{origins: make(map[string][]string, len(origins))}
+	for _, origin := range origins {
+		u, err := url.Parse(origin)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			return cors{}, fmt.Errorf("rest: Origins: %q is not of the form https://host[:port]", origin)
+		}
+		out.origins[origin] = []string{origin}
+	}
+	for _, header := range headers {
+		if !isToken(header) {
+			return cors{}, fmt.Errorf("rest: AllowHeaders: %q is no header name", header)
+		}
+	}
+	out.headers = []string{strings.Join(append([]string{corsAccepted}, headers...), ", ")}
+	return out, nil
+}
+
+// handle adds the headers of CORS and answers a preflight itself; then it
+// returns true. Every answer varies by origin as soon as one is listed.
+func (k cors) handle(w http.ResponseWriter, r *http.Request) bool {
+	if len(k.origins) == 0 {
+		return false
+	}
+	h := w.Header()
+	h["Vary"] = varyOrigin
+	origin := r.Header["Origin"]
+	if len(origin) != 1 {
+		return false
+	}
+	allowed := k.origins[origin[0]]
+	if allowed == nil {
+		return false
+	}
+	h["Access-Control-Allow-Origin"] = allowed
+	h["Access-Control-Allow-Credentials"] = corsTrue
+	if r.Method == http.MethodOptions && len(r.Header["Access-Control-Request-Method"]) > 0 {
+		h["Access-Control-Allow-Methods"] = corsMethods
+		h["Access-Control-Allow-Headers"] = k.headers
+		h["Access-Control-Max-Age"] = corsMaxAge
+		w.WriteHeader(http.StatusNoContent)
+		return true
+	}
+	h["Access-Control-Expose-Headers"] = corsExposed
+	return false
+}

@@ -1,0 +1,168 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"sojourn/actors/journey"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+	"sojourn/http/wire"
+)
+
+// Journeys runs journeys. Its errors are those of the error table in
+// errors.go; a failed login is a Reply, not an error. Both methods may be
+// called concurrently and end early when ctx does.
+type Journeys interface {
+	Start(ctx context.Context, r journey.StartRequest) (journey.Reply, error)
+	Resume(ctx context.Context, r journey.ResumeRequest) (journey.Reply, error)
+}
+
+// Sessions finds authenticated sessions.
+type Sessions interface {
+	// Session returns a valid session. index is the log index that created it,
+	// as its token says: a member that is behind waits for it. It returns
+	// session.ErrNotFound for certain absence and *session.UnavailableError
+	// when it cannot know.
+	Session(ctx context.Context, id session.ID, index uint64) (session.Session, error)
+	// Touch notes that a session was used at now. It does not block.
+	Touch(id session.ID, now time.Time)
+}
+
+// Realms knows the realms and their settings. The settings are shared and must
+// not be changed.
+type Realms interface {
+	Realm(name realm.Name) (*realm.Settings, bool)
+}
+
+// Config is what a Handler needs. Fields without a default are required.
+type Config struct {
+	// Path is the context path in front of /json, such as "/am"; empty for
+	// none. The Handler sees whole paths: mount it without stripping any.
+	Path     string
+	Journeys Journeys
+	Sessions Sessions
+	Realms   Realms
+	// AuthIDs sign and verify the authId.
+	AuthIDs wire.AuthIDKeys
+	// Tokens verify session tokens.
+	Tokens  session.Keys
+	Cookies Cookies
+	// GotoAllowed says whether a goto or gotoOnFail parameter may lead to
+	// target in a realm with these settings.
+	GotoAllowed func(target string, s *realm.Settings) bool
+	// Origins may call from browsers of other sites: "https://app.example.com"
+	// each, compared exactly. None by default.
+	Origins []string
+	// AllowHeaders are request headers that pages of Origins may send besides
+	// those of AM's clients.
+	AllowHeaders []string
+	// NoCSRFFilter turns the X-Requested-With rule off (AM's
+	// csrfFilterEnabled=false).
+	NoCSRFFilter bool
+	// DefaultVersion answers a request without Accept-API-Version.
+	DefaultVersion DefaultVersion
+	// TransactionID returns the request's transaction id for logs; nil means
+	// that there is none. ClientIP returns the client's address; nil takes the
+	// peer's.
+	TransactionID func(context.Context) string
+	ClientIP      func(*http.Request) string
+	// Log takes what an operator should see. Now is the clock, time.Now when
+	// nil.
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+// Handler is the API as an http.Handler. It is safe for concurrent use.
+type Handler struct {
+	cfg       Config
+	prefix    string // Path + "/json/"
+	cookies   cookies
+	cors      cors
+	endpoints map[string]*endpoint
+	calls     sync.Pool
+}
+
+// New checks the configuration and reports all faults at once.
+func New(cfg Config) (*Handler, error) {
+	var faults []error
+	need := func(present bool, name string) {
+		if !present {
+			faults = append(faults, fmt.Errorf("rest: %s is required", name))
+		}
+	}
+	need(cfg.Journeys != nil, "Journeys")
+	need(cfg.Sessions != nil, "Sessions")
+	need(cfg.Realms != nil, "Realms")
+	need(cfg.GotoAllowed != nil, "GotoAllowed")
+	need(cfg.Log != nil, "Log")
+	need(len(cfg.Tokens.Secret) > 0 && len(cfg.Tokens.Mark) > 0, "Tokens")
+	if err := cfg.AuthIDs.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("rest: AuthIDs: %w", err))
+	}
+	if cfg.Path != "" && (!strings.HasPrefix(cfg.Path, "/") || strings.HasSuffix(cfg.Path, "/")) {
+		faults = append(faults, fmt.Errorf("rest: Path %q must start and not end with a slash", cfg.Path))
+	}
+	cookies, err := newCookies(cfg.Cookies)
+	faults = append(faults, err)
+	cors, err := newCORS(cfg.Origins, cfg.AllowHeaders)
+	faults = append(faults, err)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.TransactionID == nil {
+		cfg.TransactionID = func(context.Context) string { return "" }
+	}
+	if cfg.ClientIP == nil {
+		cfg.ClientIP = peer
+	}
+	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", cookies: cookies, cors: cors}
+	h.endpoints = h.table()
+	h.calls.New = func() any { return &call{buf: make([]byte, 0, bufferSize)} }
+	return h, nil
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.cors.handle(w, r) {
+		return
+	}
+	c := h.begin(w, r)
+	if err := h.serve(c); err != nil {
+		c.fail(err)
+	}
+	h.end(c)
+}
+
+func (h *Handler) serve(c *call) error {
+	e, err := h.route(c)
+	if err != nil {
+		return err
+	}
+	c.endpoint = e
+	if err := c.negotiate(e.versions); err != nil {
+		return err
+	}
+	if err := h.checkCSRF(c); err != nil {
+		return err
+	}
+	return e.serve(c)
+}
+
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
