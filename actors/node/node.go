@@ -16,6 +16,8 @@ package node
 import (
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"sojourn/actors/callback"
@@ -89,6 +91,9 @@ type Context struct {
 	Request *Request
 	State   *State
 	Ending  *Ending // what the end of the journey will carry
+	// Limit is the time that the journey has from its start to its end: what a
+	// node set, else the tree's, else the realm's.
+	Limit time.Duration
 
 	// Answers are to the callbacks that this node sent, in their order; nil on
 	// a first call. Result is that of the last Do; nil otherwise.
@@ -114,7 +119,9 @@ type Request struct {
 }
 
 // Ending gathers what nodes say about the end of the journey. It is part of
-// the journey's state, and inner trees write to the same one.
+// the journey's state, and inner trees write to the same one. Its maps and
+// lists are replaced, never changed in place: an Ending that was copied stays
+// as it was.
 type Ending struct {
 	// Properties go into the session; an empty value removes one.
 	Properties map[string]string `json:"properties,omitempty"`
@@ -129,6 +136,11 @@ type Ending struct {
 	SuccessProperties map[string]string `json:"successProperties,omitempty"`
 	FailureDetails    map[string]string `json:"failureDetails,omitempty"`
 	FailureMessage    string            `json:"failureMessage,omitempty"`
+	// ErrorDetails and ErrorMessage do the same when an error ends the journey.
+	ErrorDetails map[string]string `json:"errorDetails,omitempty"`
+	ErrorMessage string            `json:"errorMessage,omitempty"`
+	// ClearRetries are the nodes whose counters on the user a success resets.
+	ClearRetries []string `json:"clearRetries,omitempty"`
 	// UniversalID and User name whom a node identified.
 	User        string `json:"user,omitempty"`
 	UniversalID string `json:"universalId,omitempty"`
@@ -136,10 +148,25 @@ type Ending struct {
 	NodeTypes []string `json:"nodeTypes,omitempty"`
 }
 
-// SetProperty notes a session property.
+// SetProperty notes a session property; an empty value removes it.
 func (e *Ending) SetProperty(name, value string) {
-	if e.Properties == nil {
-		e.Properties = map[string]string{}
+	e.Properties = joined(e.Properties, map[string]string{name: value})
+}
+
+// clearRetries notes that success resets the counter of a node.
+func (e *Ending) clearRetries(id string) {
+	if !slices.Contains(e.ClearRetries, id) {
+		e.ClearRetries = append(slices.Clone(e.ClearRetries), id)
 	}
-	e.Properties[name] = value
+}
+
+// joined is a new map with the entries of both; those of over win.
+func joined(under, over map[string]string) map[string]string {
+	if len(under)+len(over) == 0 {
+		return nil
+	}
+	all := make(map[string]string, len(under)+len(over))
+	maps.Copy(all, under)
+	maps.Copy(all, over)
+	return all
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"sojourn/actors/realm"
@@ -160,5 +161,26 @@ func (s Session) WithProperties(changes map[string]string) Session {
 		properties[name] = value
 	}
 	s.Properties = properties
+	return s
+}
+
+// Upgrading returns the session as the successor of old in a session upgrade
+// (am-contract section 5.4): it keeps old's trees and properties below its
+// own, and never has a lower level.
+func (s Session) Upgrading(old Session) Session {
+	properties := maps.Clone(old.Properties)
+	if properties == nil {
+		properties = make(map[string]string, len(s.Properties))
+	}
+	maps.Copy(properties, s.Properties)
+	s.Properties = properties
+	s.AuthLevel = max(s.AuthLevel, old.AuthLevel)
+	trees := slices.Clone(old.Trees)
+	for _, name := range s.Trees {
+		if !slices.Contains(trees, name) {
+			trees = append(trees, name)
+		}
+	}
+	s.Trees = trees
 	return s
 }

@@ -1,0 +1,285 @@
+package journey
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"sojourn/actors/callback"
+	"sojourn/actors/node"
+	"sojourn/actors/tree"
+)
+
+// Bounds on one step. A tree that exceeds them goes round in circles.
+const (
+	maxHops   = 10_000 // nodes run without asking the client
+	maxFrames = 32     // inner trees inside each other
+)
+
+// Start begins a journey on a plan. noSession is the client's wish.
+func Start(p *Plan, env Env, noSession bool) (State, Step) {
+	s := State{
+		Tree:    p.Name,
+		Version: p.Version,
+		Started: env.Now,
+		Frames:  []Frame{{Tree: p.Name, Node: p.main.entry}},
+		Request: node.Request{
+			Locales:    env.Request.Locales,
+			Parameters: env.Request.Parameters,
+		},
+		NoSession: noSession,
+	}
+	s.Values.Shared = node.Values{node.KeyRealm: string(p.Realm)}
+	if env.Settings.DefaultAuthLevel != 0 {
+		s.Values.Shared[node.KeyAuthLevel] = float64(env.Settings.DefaultAuthLevel)
+	}
+	r := run{plan: p, env: env, s: s}
+	return r.finish(r.loop())
+}
+
+// Advance moves a journey on by one input and returns its new state and what
+// it needs next. An error is one of actors/callback: the answers do not fit
+// what was asked, and the journey stays where it was.
+func Advance(p *Plan, s State, in Input, env Env) (State, Step, error) {
+	r := run{plan: p, env: env, s: s, result: in.Result}
+	r.s.Frames = slices.Clone(s.Frames)
+	if in.Result == nil {
+		if err := fits(s.Asked.Callbacks, in.Answers); err != nil {
+			return s, nil, err
+		}
+		r.s.answers = in.Answers
+		if r.s.answers == nil {
+			r.s.answers = []callback.Answer{}
+		}
+	}
+	step, err := r.loop()
+	if malformed(err) {
+		return s, nil, err
+	}
+	next, step := r.finish(step, err)
+	return next, step, nil
+}
+
+// fits is callback.Match, but for a redirect: its answer is the return itself,
+// and may come without callbacks.
+func fits(asked []callback.Callback, answers []callback.Answer) error {
+	if len(answers) == 0 && len(asked) == 1 && asked[0].Type == callback.Redirect {
+		return nil
+	}
+	return callback.Match(asked, answers)
+}
+
+func malformed(err error) bool {
+	var value *callback.ValueError
+	return errors.Is(err, callback.ErrCount) || errors.Is(err, callback.ErrType) ||
+		errors.Is(err, callback.ErrInput) || errors.As(err, &value)
+}
+
+// run is one call of Start or Advance: the state on its way from one step to
+// the next.
+type run struct {
+	plan   *Plan
+	env    Env
+	s      State
+	result node.Result
+}
+
+// finish makes a Step of how the loop ended.
+func (r *run) finish(step Step, err error) (State, Step) {
+	if err != nil {
+		step = r.failed(err)
+	}
+	switch ask := step.(type) {
+	case Ask:
+		r.s.answers, r.s.partial = nil, nil
+		r.s.settle(r.plan)
+		r.s.Asked = ask
+		r.s.Step++
+	case Do, Done:
+	}
+	return r.s, step
+}
+
+// loop runs nodes until one asks, wants an effect, or the tree has ended.
+func (r *run) loop() (Step, error) {
+	if r.s.closing.stage != open {
+		return r.close(), nil
+	}
+	for range maxHops {
+		frame := r.s.top()
+		if ending(frame.Node) {
+			if len(r.s.Frames) == 1 {
+				r.begin(frame.Node == tree.Success)
+				return r.close(), nil
+			}
+			if err := r.leaveInner(frame.Node == tree.Success); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		step, err := r.visit(r.plan.programs[frame.Tree].vertices[frame.Node])
+		if err != nil && !malformed(err) {
+			err = r.escape(err)
+		}
+		if step != nil || err != nil {
+			return step, err
+		}
+	}
+	return nil, fmt.Errorf("tree %s ran %d nodes without asking anything", r.plan.Name, maxHops)
+}
+
+// visit runs one vertex; a nil Step means that the journey moved on.
+func (r *run) visit(v *vertex) (Step, error) {
+	var action node.Action
+	var err error
+	switch {
+	case v == nil:
+		return nil, fmt.Errorf("node %s is not part of tree %s", r.s.top().Node, r.s.top().Tree)
+	case v.err != nil:
+		return nil, &nodeError{v, v.err}
+	case v.inner != nil:
+		return nil, r.enterInner(v)
+	case v.page != nil:
+		action, err = r.page(v)
+	default:
+		action, err = r.process(v, r.s.answers, r.takeResult())
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch action := action.(type) {
+	case node.Goto:
+		return nil, r.follow(v, action.Outcome)
+	case node.Ask:
+		if len(action.Callbacks) == 0 {
+			return nil, &nodeError{v, errors.New("asked nothing")}
+		}
+		return Ask(action), nil
+	case node.Do:
+		return Do(action), nil
+	}
+	return nil, &nodeError{v, fmt.Errorf("returned %T", action)}
+}
+
+// process calls a node. The node's type decides whether the journey can still
+// be replayed from its definition.
+func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) (node.Action, error) {
+	if !v.typ.Pure {
+		r.s.Traced = true
+	}
+	request := r.request()
+	c := node.Context{
+		ID:       v.id,
+		Realm:    r.plan.Realm,
+		Settings: r.env.Settings,
+		Now:      r.env.Now,
+		Rand:     tracing{r.env.Rand, &r.s.Traced},
+		Request:  &request,
+		State:    &r.s.Values,
+		Ending:   &r.s.Ending,
+		Answers:  answers,
+		Result:   result,
+	}
+	action, err := v.node.Process(&c)
+	if err != nil && !malformed(err) {
+		err = &nodeError{v, err}
+	}
+	return action, err
+}
+
+// request is the current request with the parameters of the first below its
+// own.
+func (r *run) request() node.Request {
+	request := *r.env.Request
+	if len(request.Parameters) == 0 {
+		request.Parameters = r.s.Request.Parameters
+		return request
+	}
+	merged := make(map[string][]string, len(request.Parameters)+len(r.s.Request.Parameters))
+	for name, values := range r.s.Request.Parameters {
+		merged[name] = values
+	}
+	for name, values := range request.Parameters {
+		merged[name] = values
+	}
+	request.Parameters = merged
+	return request
+}
+
+// takeResult hands the effect's result to the one node that wanted it.
+func (r *run) takeResult() node.Result {
+	result := r.result
+	r.result = nil
+	return result
+}
+
+func (r *run) follow(v *vertex, outcome tree.Outcome) error {
+	next, ok := v.next[outcome]
+	if !ok {
+		return &nodeError{v, fmt.Errorf("outcome %q leads nowhere", outcome)}
+	}
+	r.s.answers, r.s.partial = nil, nil
+	r.s.top().Node = next
+	return nil
+}
+
+func (r *run) enterInner(v *vertex) error {
+	if len(r.s.Frames) == maxFrames {
+		return &nodeError{v, fmt.Errorf("inner trees deeper than %d", maxFrames)}
+	}
+	r.s.Frames = append(r.s.Frames, Frame{Tree: v.inner.name, Node: r.plan.programs[v.inner.name].entry})
+	return nil
+}
+
+func (r *run) leaveInner(success bool) error {
+	r.s.Frames = r.s.Frames[:len(r.s.Frames)-1]
+	frame := r.s.top()
+	return r.follow(r.plan.programs[frame.Tree].vertices[frame.Node], node.Truth(success).Outcome)
+}
+
+// escape takes an error to the nearest calling node that has an error outcome;
+// without one the error stands.
+func (r *run) escape(err error) error {
+	for i := len(r.s.Frames) - 2; i >= 0; i-- {
+		frame := r.s.Frames[i]
+		caller := r.plan.programs[frame.Tree].vertices[frame.Node]
+		if !caller.inner.errorOutcome {
+			continue
+		}
+		var at *nodeError
+		if errors.As(err, &at) {
+			r.s.Values.PutShared("errorNode", string(at.v.id))
+		}
+		r.s.Values.PutShared(node.KeyErrorMessage, err.Error())
+		r.s.Frames = r.s.Frames[:i+1]
+		return r.follow(caller, node.Failed)
+	}
+	return err
+}
+
+// nodeError says at which node a journey could not go on.
+type nodeError struct {
+	v   *vertex
+	err error
+}
+
+func (e *nodeError) Error() string {
+	if e.v.typ == nil {
+		return fmt.Sprintf("node %s: %v", e.v.id, e.err)
+	}
+	return fmt.Sprintf("node %s (%s): %v", e.v.id, e.v.typ.Name, e.err)
+}
+
+func (e *nodeError) Unwrap() error { return e.err }
+
+// tracing is a random source that notes its use.
+type tracing struct {
+	io.Reader
+	used *bool
+}
+
+func (t tracing) Read(p []byte) (int, error) {
+	*t.used = true
+	return t.Reader.Read(p)
+}

@@ -1,0 +1,267 @@
+package journey
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"sojourn/actors/identity"
+	"sojourn/actors/node"
+	"sojourn/cts/session"
+)
+
+// AM's texts for a failed journey (am-contract section 1.7).
+const (
+	textFailure   = "Login failure"
+	textLockedOut = "User Locked Out."
+	textNoProfile = "User Requires Profile to Login"
+	textWarning   = "Warning: You will be locked out after %d more failure(s)."
+)
+
+// defaultURL is where AM sends a user when nothing else is configured.
+const defaultURL = "/am/console"
+
+// stage is how far the end of a journey has come.
+type stage int
+
+const (
+	open       stage = iota // the tree is still running
+	profile                 // success: the user's profile is being looked up
+	forgetting              // success: counters of earlier failures are being cleared
+	counting                // failure: the refused attempt is being counted
+)
+
+// closing is the end of a journey in progress. It waits for effects only, so
+// it is never encoded.
+type closing struct {
+	stage   stage
+	success bool
+	user    identity.Identity
+	clear   []identity.Change // what is still to be cleared
+}
+
+// begin notes that the outermost tree has ended.
+func (r *run) begin(success bool) {
+	r.s.Traced = true
+	r.s.closing = closing{stage: profile, success: success}
+	if !success {
+		r.s.closing.stage = counting
+	}
+}
+
+// close runs the end of a journey (am-contract section 7.3): after success the
+// user must have a profile and an account in good standing, and forgets past
+// failures; after failure the attempt is counted when the realm locks out.
+func (r *run) close() Step {
+	if r.s.closing.success {
+		return r.succeed()
+	}
+	return r.fail()
+}
+
+func (r *run) succeed() Step {
+	c := &r.s.closing
+	found, answered := r.takeResult().(node.Found)
+	switch c.stage {
+	case profile:
+		user := r.user()
+		switch {
+		case user == "":
+			return r.refused(errors.New("the tree succeeded without a user"))
+		case !answered:
+			return Do{node.Lookup{User: user}}
+		case !found.OK && r.env.Settings.ProfileRequired:
+			return Done{Message: textNoProfile, URL: r.failureURL()}
+		case !found.OK:
+			return r.welcome(user, "")
+		case found.Identity.Locked(r.env.Now):
+			return Done{Message: textLockedOut, Lockout: true}
+		}
+		c.user = found.Identity
+		r.s.Ending.UniversalID = found.UniversalID
+		c.clear = r.toClear(found.Identity)
+		c.stage = forgetting
+	case forgetting:
+		c.clear = c.clear[1:]
+	case open, counting:
+	}
+	if len(c.clear) > 0 {
+		return Do{node.Update{User: c.user.Name, Change: c.clear[0]}}
+	}
+	return r.welcome(c.user.Name, r.s.Ending.UniversalID)
+}
+
+// toClear lists the counters that this success resets.
+func (r *run) toClear(who identity.Identity) []identity.Change {
+	var changes []identity.Change
+	if who.Failures != (identity.Failures{}) {
+		changes = append(changes, identity.ClearFailures{})
+	}
+	for _, id := range r.s.Ending.ClearRetries {
+		if who.Retries[id] > 0 {
+			changes = append(changes, identity.SetRetries{Node: id})
+		}
+	}
+	return changes
+}
+
+// user is whom the journey speaks of: the identified user, else the name that
+// was collected.
+func (r *run) user() string {
+	if r.s.Ending.User != "" {
+		return r.s.Ending.User
+	}
+	return r.s.Values.Text(node.KeyUsername)
+}
+
+func (r *run) welcome(user, universalID string) Step {
+	policy := session.Policy{
+		MaxSession:    first(r.s.Ending.MaxSession, r.plan.maxSession, r.env.Settings.MaxSession),
+		MaxIdle:       first(r.s.Ending.MaxIdle, r.plan.maxIdle, r.env.Settings.MaxIdle),
+		TouchInterval: r.env.Settings.TouchInterval,
+	}
+	contextID, err := r.contextID()
+	if err != nil {
+		return r.refused(err)
+	}
+	x := session.New(policy, session.Principal{
+		Realm:       r.plan.Realm,
+		Username:    user,
+		UniversalID: universalID,
+	}, r.env.Now)
+	x.AuthLevel = int(r.s.Values.Number(node.KeyAuthLevel))
+	x.Trees = []string{r.plan.Name}
+	x.Admin = r.s.closing.user.Admin
+	x.Properties = map[string]string{session.PropertyContextID: contextID}
+	for name, value := range r.s.Ending.Properties {
+		if value != "" {
+			x.Properties[name] = value
+		}
+	}
+	return Done{
+		Success:         true,
+		URL:             r.successURL(),
+		Session:         x,
+		NoSession:       r.s.NoSession || r.plan.NoSession,
+		Details:         r.s.Ending.SuccessDetails,
+		PropertyDetails: r.s.Ending.SuccessProperties,
+	}
+}
+
+// contextID is AM's audit id of the session, AMCtxId: a random UUID and a
+// serial number within it.
+func (r *run) contextID() (string, error) {
+	var raw [16]byte
+	if _, err := r.env.Rand.Read(raw[:]); err != nil {
+		return "", fmt.Errorf("draw a session context id: %w", err)
+	}
+	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
+	var text [36]byte
+	hex.Encode(text[0:8], raw[0:4])
+	hex.Encode(text[9:13], raw[4:6])
+	hex.Encode(text[14:18], raw[6:8])
+	hex.Encode(text[19:23], raw[8:10])
+	hex.Encode(text[24:36], raw[10:16])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:]) + "-" + strconv.FormatUint(uint64(r.s.Step), 10), nil
+}
+
+func first(limits ...time.Duration) time.Duration {
+	for _, d := range limits {
+		if d > 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+func (r *run) fail() Step {
+	lockout := r.env.Settings.Lockout
+	user := r.user()
+	if !lockout.Enabled || user == "" {
+		return r.refused(nil)
+	}
+	found, answered := r.takeResult().(node.Found)
+	if !answered {
+		return Do{node.Update{User: user, Change: identity.CountFailure{At: r.env.Now, Policy: lockout}}}
+	}
+	if !found.OK {
+		return r.refused(nil)
+	}
+	if found.Identity.Locked(r.env.Now) {
+		return Done{Message: textLockedOut, Lockout: true}
+	}
+	if n := found.Identity.Failures.Count; lockout.WarnAfter > 0 && n >= lockout.WarnAfter {
+		return Done{Message: fmt.Sprintf(textWarning, lockout.Failures-n), Lockout: true}
+	}
+	return r.refused(nil)
+}
+
+// refused is a failed journey with the message that a node left, or AM's own.
+// err, when not nil, is for the operator.
+func (r *run) refused(err error) Done {
+	message := textFailure
+	if r.s.Ending.FailureMessage != "" {
+		message = r.s.Ending.FailureMessage
+	}
+	return Done{Message: message, URL: r.failureURL(), Details: r.s.Ending.FailureDetails, Err: err}
+}
+
+// failed is a journey that an error ended. Only an ErrorMessage's text is for
+// the client.
+func (r *run) failed(err error) Done {
+	done := r.refused(err)
+	var told *node.ErrorMessage
+	if errors.As(err, &told) {
+		done.Message = told.Text
+	}
+	return done
+}
+
+// successURL takes the highest of goto, the Success URL node, the user's
+// profile, the realm (am-contract section 5.6). A goto parameter has been
+// validated before it came here.
+func (r *run) successURL() string {
+	request := r.request()
+	for _, url := range []string{
+		parameter(request, "goto"),
+		r.s.Values.Text(node.KeySuccessURL),
+		attribute(r.s.closing.user, "iplanet-am-user-success-url"),
+		r.env.Settings.SuccessURL,
+	} {
+		if url != "" {
+			return url
+		}
+	}
+	return defaultURL
+}
+
+func (r *run) failureURL() string {
+	request := r.request()
+	for _, url := range []string{
+		parameter(request, "gotoOnFail"),
+		r.s.Values.Text(node.KeyFailureURL),
+		r.env.Settings.FailureURL,
+	} {
+		if url != "" {
+			return url
+		}
+	}
+	return ""
+}
+
+func parameter(request node.Request, name string) string {
+	if values := request.Parameters[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func attribute(who identity.Identity, name string) string {
+	if values := who.Attributes[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}

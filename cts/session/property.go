@@ -1,0 +1,72 @@
+package session
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// PropertyContextID is AM's audit id of a session.
+const PropertyContextID = "AMCtxId"
+
+// derived are the properties that follow from the session itself and are not
+// stored beside it.
+var derived = []string{
+	"AuthLevel", "authInstant", "CharSet", "clientType", "Organization", "Principal", "Principals",
+	"Service", "sun.am.UniversalIdentifier", "UserId", "UserProfile", "UserToken",
+}
+
+// protected are set by the server alone (am-contract section 5.5), beside the
+// derived ones.
+var protected = []string{
+	PropertyContextID, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
+	"Locale", "loginURL", "NodeType", "successURL", "XUSRef", "OidcSid",
+}
+
+// Protected reports whether neither a client nor a node may set the property.
+func Protected(name string) bool {
+	return slices.Contains(derived, name) || slices.Contains(protected, name)
+}
+
+// Property returns a session property, stored or derived; empty when unset.
+func (s Session) Property(name string) string {
+	if value, ok := s.Properties[name]; ok {
+		return value
+	}
+	switch name {
+	case "AuthLevel":
+		return strconv.Itoa(s.AuthLevel)
+	case "authInstant":
+		return s.Created.UTC().Format(time.RFC3339)
+	case "CharSet":
+		return "UTF-8"
+	case "clientType":
+		return "genericHTML"
+	case "Organization":
+		_, dn, _ := strings.Cut(s.Principal.UniversalID, ",ou=user,")
+		return dn
+	case "Principal", "sun.am.UniversalIdentifier":
+		return s.Principal.UniversalID
+	case "Principals", "UserId", "UserToken":
+		return s.Principal.Username
+	case "Service":
+		return strings.Join(s.Trees, "|")
+	case "UserProfile":
+		return "Required"
+	}
+	return ""
+}
+
+// AllProperties returns every property, the derived ones included.
+func (s Session) AllProperties() map[string]string {
+	all := make(map[string]string, len(s.Properties)+len(derived))
+	for _, name := range derived {
+		if value := s.Property(name); value != "" {
+			all[name] = value
+		}
+	}
+	maps.Copy(all, s.Properties)
+	return all
+}
