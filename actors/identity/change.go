@@ -42,6 +42,10 @@ type SetRetries struct {
 // SetPassword replaces the password's hash.
 type SetPassword struct{ Hash Hash }
 
+// Rehash replaces a hash by a stronger one of the same password, unless the
+// password changed meanwhile.
+type Rehash struct{ From, To Hash }
+
 // SetAttributes replaces the named attributes; an empty list removes one.
 type SetAttributes struct{ Attributes map[string][]string }
 
@@ -110,6 +114,13 @@ func (c SetRetries) apply(i Identity) Identity {
 
 func (c SetPassword) apply(i Identity) Identity {
 	i.Hash = c.Hash
+	return i
+}
+
+func (c Rehash) apply(i Identity) Identity {
+	if i.Hash == c.From {
+		i.Hash = c.To
+	}
 	return i
 }
 
