@@ -1,8 +1,8 @@
 package session
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -35,41 +35,52 @@ const (
 	secretLen = 20
 	markLen   = 12
 	typeCTS   = "CTS"
+	// maxExtensions bounds the middle part of a token, in bytes.
+	maxExtensions = 256
 )
 
-var c66 = base64.StdEncoding
+// alphabet is that of c66: base64 with "-" for "+", "_" for "/" and, as
+// padding, "." for "=".
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+var c66 = base64.NewEncoding(alphabet).WithPadding('.').Strict()
 
 // Mint returns the token and the id of the session of a journey. index is the
 // log index of the command that created it.
 func (k Keys) Mint(journey [16]byte, index uint64, server string) TokenID {
 	secret := k.secret(journey)
 	storage := binary.BigEndian.AppendUint64(make([]byte, 0, secretLen), index)
-	storage = append(storage, k.mark(secret, index)...)
+	mark := k.mark(secret[:secretLen], index)
+	storage = append(storage, mark[:markLen]...)
 
 	ext := appendUTF(nil, "SI")
 	ext = appendUTF(ext, server)
 	ext = appendUTF(ext, "SK")
-	ext = appendUTF(ext, encode(storage))
+	ext = appendUTF(ext, c66.EncodeToString(storage))
 	ext = appendUTF(ext, "type")
 	ext = appendUTF(ext, typeCTS)
 	ext = appendUTF(ext, "S1")
 	ext = appendUTF(ext, "")
-	return TokenID(encode(secret) + "*" + encode(ext) + "*")
+	return TokenID(c66.EncodeToString(secret[:secretLen]) + "*" + c66.EncodeToString(ext) + "*")
 }
 
 // SessionID is the id that the session of a journey has, known before it is
 // created.
-func (k Keys) SessionID(journey [16]byte) ID { return idOf(k.secret(journey)) }
+func (k Keys) SessionID(journey [16]byte) ID {
+	secret := k.secret(journey)
+	return idOf(secret[:secretLen])
+}
 
 // Parse checks a token and returns the session's id and the log index that
-// created it.
+// created it. It is run for every request that carries a cookie and allocates
+// nothing.
 func (k Keys) Parse(token TokenID) (ID, uint64, error) {
 	first, rest, ok := strings.Cut(string(token), "*")
-	if !ok || len(first) != c66.EncodedLen(secretLen) || len(rest) > 256 {
+	if !ok || len(first) != c66.EncodedLen(secretLen) || len(rest) > maxExtensions {
 		return ID{}, 0, ErrToken
 	}
 	var secret [secretLen + 1]byte
-	if n, err := decode(secret[:], first); err != nil || n != secretLen {
+	if n := decode(secret[:], first); n != secretLen {
 		return ID{}, 0, ErrToken
 	}
 	ext, tail, ok := strings.Cut(rest, "*")
@@ -77,27 +88,45 @@ func (k Keys) Parse(token TokenID) (ID, uint64, error) {
 		return ID{}, 0, ErrToken
 	}
 	var storage [secretLen + 1]byte
-	if n, err := storageKey(storage[:], ext); err != nil || n != secretLen {
+	if n := storageKey(storage[:], ext); n != secretLen {
 		return ID{}, 0, ErrToken
 	}
 	index := binary.BigEndian.Uint64(storage[:8])
-	if !hmac.Equal(storage[8:secretLen], k.mark(secret[:secretLen], index)) {
+	mark := k.mark(secret[:secretLen], index)
+	if subtle.ConstantTimeCompare(storage[8:secretLen], mark[:markLen]) != 1 {
 		return ID{}, 0, ErrToken
 	}
 	return idOf(secret[:secretLen]), index, nil
 }
 
-func (k Keys) secret(journey [16]byte) []byte {
-	h := hmac.New(sha256.New, k.Secret)
-	h.Write(journey[:])
-	return h.Sum(nil)[:secretLen]
+func (k Keys) secret(journey [16]byte) [sha256.Size]byte { return mac(k.Secret, journey[:]) }
+
+func (k Keys) mark(secret []byte, index uint64) [sha256.Size]byte {
+	var message [secretLen + 8]byte
+	copy(message[:], secret)
+	binary.BigEndian.PutUint64(message[secretLen:], index)
+	return mac(k.Mark, message[:])
 }
 
-func (k Keys) mark(secret []byte, index uint64) []byte {
-	h := hmac.New(sha256.New, k.Mark)
-	h.Write(secret)
-	h.Write(binary.BigEndian.AppendUint64(nil, index))
-	return h.Sum(nil)[:markLen]
+// mac is HMAC-SHA-256 (RFC 2104) of a message of at most 64 bytes. crypto/hmac
+// allocates three hash states for each message; this needs none, so that
+// parsing a token costs no garbage.
+func mac(key, message []byte) [sha256.Size]byte {
+	var inner, outer [2 * sha256.BlockSize]byte
+	if len(key) > sha256.BlockSize {
+		short := sha256.Sum256(key)
+		key = short[:]
+	}
+	copy(inner[:], key)
+	copy(outer[:], key)
+	for i := range sha256.BlockSize {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	n := copy(inner[sha256.BlockSize:], message)
+	sum := sha256.Sum256(inner[:sha256.BlockSize+n])
+	n = copy(outer[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(outer[:sha256.BlockSize+n])
 }
 
 func idOf(secret []byte) ID {
@@ -105,30 +134,29 @@ func idOf(secret []byte) ID {
 	return ID(sum[:16])
 }
 
-// storageKey finds SK among the extensions and decodes it into dst.
-func storageKey(dst []byte, ext string) (int, error) {
-	var raw [192]byte
-	if c66.DecodedLen(len(ext)) > len(raw) {
-		return 0, ErrToken
-	}
-	n, err := decode(raw[:], ext)
-	if err != nil {
-		return 0, ErrToken
+// storageKey finds SK among the extensions and decodes it into dst. It returns
+// the decoded length, negative when there is none.
+func storageKey(dst []byte, ext string) int {
+	var raw [maxExtensions]byte
+	n := decode(raw[:], ext)
+	if n < 0 {
+		return -1
 	}
 	rest := raw[:n]
 	for len(rest) > 0 {
 		var key, value []byte
-		if key, rest, err = cutUTF(rest); err != nil {
-			return 0, err
+		var ok bool
+		if key, rest, ok = cutUTF(rest); !ok {
+			return -1
 		}
-		if value, rest, err = cutUTF(rest); err != nil {
-			return 0, err
+		if value, rest, ok = cutUTF(rest); !ok {
+			return -1
 		}
 		if string(key) == "SK" {
-			return decode(dst, string(value))
+			return decode(dst, value)
 		}
 	}
-	return 0, ErrToken
+	return -1
 }
 
 func appendUTF(b []byte, text string) []byte {
@@ -136,59 +164,33 @@ func appendUTF(b []byte, text string) []byte {
 	return append(b, text...)
 }
 
-func cutUTF(b []byte) (text, rest []byte, err error) {
+func cutUTF(b []byte) (text, rest []byte, ok bool) {
 	if len(b) < 2 {
-		return nil, nil, ErrToken
+		return nil, nil, false
 	}
 	n := int(binary.BigEndian.Uint16(b))
 	if len(b) < 2+n {
-		return nil, nil, ErrToken
+		return nil, nil, false
 	}
-	return b[2 : 2+n], b[2+n:], nil
+	return b[2 : 2+n], b[2+n:], true
 }
 
-// encode writes base64 in c66's alphabet: "-" for "+", "_" for "/", "." for "=".
-func encode(raw []byte) string {
-	text := []byte(c66.EncodeToString(raw))
-	for i, c := range text {
-		switch c {
-		case '+':
-			text[i] = '-'
-		case '/':
-			text[i] = '_'
-		case '=':
-			text[i] = '.'
-		}
-	}
-	return string(text)
-}
-
-func decode(dst []byte, text string) (int, error) {
-	if c66.DecodedLen(len(text)) > len(dst)+2 {
-		return 0, ErrToken
-	}
-	var std [256]byte
-	if len(text) > len(std) {
-		return 0, ErrToken
+// decode writes the decoded text to dst and returns its length, negative for a
+// text that is not canonical c66 or longer than dst holds.
+func decode[T string | []byte](dst []byte, text T) int {
+	var in, out [maxExtensions]byte
+	if len(text) > len(in) {
+		return -1
 	}
 	for i := range len(text) {
-		c := text[i]
-		switch c {
-		case '-':
-			c = '+'
-		case '_':
-			c = '/'
-		case '.':
-			c = '='
-		case '+', '/', '=':
-			return 0, ErrToken
+		if text[i] == '\r' || text[i] == '\n' { // skipped by encoding/base64
+			return -1
 		}
-		std[i] = c
+		in[i] = text[i]
 	}
-	var out [194]byte
-	n, err := c66.Decode(out[:], std[:len(text)])
+	n, err := c66.Decode(out[:], in[:len(text)])
 	if err != nil || n > len(dst) {
-		return 0, ErrToken
+		return -1
 	}
-	return copy(dst, out[:n]), nil
+	return copy(dst, out[:n])
 }
