@@ -136,3 +136,15 @@ func Count(d, unit time.Duration) int64 {
 	}
 	return n
 }
+
+// Marshal writes v on one line, as it is: "<" and "&" are not escaped, for
+// these texts go into files and JSON bodies, never into a page.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
