@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,10 +25,9 @@ func fields() []field {
 }
 
 func collect(t reflect.Type, prefix string, index []int, out []field) []field {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		key := prefix + yamlName(f)
-		at := append(append([]int(nil), index...), i)
+		at := slices.Concat(index, f.Index)
 		switch {
 		case f.Type.Kind() == reflect.Struct:
 			out = collect(f.Type, key+".", at, out)
@@ -67,7 +67,7 @@ func (f field) env() string {
 // text is the field's value as set takes it.
 func (f field) text(c *Config) string {
 	v := reflect.ValueOf(c).Elem().FieldByIndex(f.index)
-	if list, ok := v.Interface().([]string); ok {
+	if list, ok := reflect.TypeAssert[[]string](v); ok {
 		return strings.Join(list, ",")
 	}
 	return fmt.Sprint(v.Interface())

@@ -37,20 +37,32 @@ type Sources struct {
 
 // Fault is one thing wrong with a configuration.
 type Fault struct {
-	Key string // "http.addr", empty when no key can be named
+	Key string `json:"key,omitempty"` // "http.addr", empty when no key can be named
 	// Origin is where the value was set: a file's line, a variable, a flag.
-	Origin  string
-	Message string
+	Origin  string `json:"origin,omitempty"`
+	Message string `json:"message"`
 }
 
-func (f Fault) Error() string {
-	var where []string
-	for _, part := range []string{f.Origin, f.Key} {
+// String writes the fault as "origin: key: message".
+func (f Fault) String() string {
+	var parts []string
+	for _, part := range []string{f.Origin, f.Key, f.Message} {
 		if part != "" {
-			where = append(where, part)
+			parts = append(parts, part)
 		}
 	}
-	return strings.Join(append(where, f.Message), ": ")
+	return strings.Join(parts, ": ")
+}
+
+// InvalidError has everything that is wrong; it prints one fault a line.
+type InvalidError struct{ Faults []Fault }
+
+func (e *InvalidError) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.String()
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Loaded is a configuration that knows where its values come from.
@@ -60,7 +72,7 @@ type Loaded struct {
 }
 
 // Load puts the layers over each other. All keys that are unknown and all
-// values that cannot be read are reported together, each as a Fault; whether
+// values that cannot be read are reported together in an InvalidError; whether
 // the values make sense is for Check to say.
 func Load(s Sources) (Loaded, error) {
 	l := Loaded{Config: Default(), origins: map[string]string{}}
@@ -238,9 +250,8 @@ func (d *LDAP) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func join(faults []Fault) error {
-	errs := make([]error, len(faults))
-	for i, f := range faults {
-		errs[i] = f
+	if len(faults) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	return &InvalidError{faults}
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Validate reports everything that is wrong with the values, as Faults joined
-// in one error; nil when the configuration can be served. It looks at no file
+// Validate reports everything that is wrong with the values in one
+// InvalidError; nil when the configuration can be served. It looks at no file
 // and at no other part of the system: whether a key file can be read shows when
 // it is opened.
 func (c Config) Validate() error { return join(c.faults()) }

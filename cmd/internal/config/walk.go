@@ -22,9 +22,8 @@ type walker struct {
 const ldapKey = "ldap"
 
 func (w *walker) knowLDAP() {
-	t := reflect.TypeFor[LDAP]()
-	for i := range t.NumField() {
-		w.known[ldapKey+"."+yamlName(t.Field(i))] = true
+	for f := range reflect.TypeFor[LDAP]().Fields() {
+		w.known[ldapKey+"."+yamlName(f)] = true
 	}
 }
 

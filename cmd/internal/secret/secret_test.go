@@ -15,15 +15,15 @@ import (
 )
 
 // fixed is a secret that looks random and is the same in every run.
-func fixed(t testing.TB) (Secret, string) {
-	t.Helper()
+func fixed(tb testing.TB) (Secret, string) {
+	tb.Helper()
 	text, err := Generate(rand.NewChaCha8([32]byte{1}))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s, err := Parse([]byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s, text
 }
@@ -153,7 +153,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	out.Write(raw)
 	for _, hidden := range []string{
 		text, token.Reveal(), string(s.root), key, hex.EncodeToString(s.root), hex.EncodeToString([]byte(token)),
-		strings.Trim(fmt.Sprint(s.root), "[]"),
+		fmt.Sprintf("%d", s.root[:4])[1:12],
 	} {
 		if strings.Contains(strings.ToLower(out.String()), strings.ToLower(hidden)) {
 			t.Errorf("%q is shown in\n%s", hidden, out.String())
