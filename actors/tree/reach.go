@@ -37,12 +37,18 @@ func (s *Set) Reach(name string) (r Reach, ok bool) {
 	if _, ok := s.Trees[name]; !ok {
 		return Reach{}, false
 	}
-	nodes := map[NodeID]struct{}{}
-	trees := map[string]struct{}{name: {}}
-	for queue := []string{name}; len(queue) > 0; {
-		t := s.Trees[queue[0]]
-		queue = queue[1:]
-		if t == nil {
+	trees, nodes := s.closure(name)
+	r = Reach{Trees: slices.Sorted(maps.Keys(trees)), Nodes: slices.Sorted(maps.Keys(nodes))}
+	r.Version = s.hash(name, r)
+	return r, true
+}
+
+// closure follows inner trees and pages from the named tree.
+func (s *Set) closure(name string) (trees map[string]struct{}, nodes map[NodeID]struct{}) {
+	trees, nodes = map[string]struct{}{name: {}}, map[NodeID]struct{}{}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		t, ok := s.Trees[queue[0]]
+		if !ok {
 			continue
 		}
 		for id := range t.Nodes {
@@ -59,9 +65,35 @@ func (s *Set) Reach(name string) (r Reach, ok bool) {
 			}
 		}
 	}
-	r = Reach{Trees: slices.Sorted(maps.Keys(trees)), Nodes: slices.Sorted(maps.Keys(nodes))}
-	r.Version = s.hash(name, r)
-	return r, true
+	return trees, nodes
+}
+
+// callers are those trees within reach of name that can come back to it, and
+// name itself.
+func (s *Set) callers(name string) map[string]struct{} {
+	calledBy := map[string][]string{}
+	trees, _ := s.closure(name)
+	for caller := range trees {
+		t, ok := s.Trees[caller]
+		if !ok {
+			continue
+		}
+		for id := range t.Nodes {
+			if inner := InnerTree(s.Nodes[id]); inner != "" {
+				calledBy[inner] = append(calledBy[inner], caller)
+			}
+		}
+	}
+	found := map[string]struct{}{name: {}}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		for _, caller := range calledBy[queue[0]] {
+			if _, seen := found[caller]; !seen {
+				found[caller] = struct{}{}
+				queue = append(queue, caller)
+			}
+		}
+	}
+	return found
 }
 
 // Version is that of Reach, zero when the set has no such tree.
