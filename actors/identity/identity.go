@@ -106,6 +106,11 @@ type Repository interface {
 	// is Unknown. The work for an unknown user equals that for a wrong
 	// password.
 	Authenticate(ctx context.Context, r realm.Name, name string, password Secret) (Verdict, Identity, error)
+	// ChangePassword replaces a password for its owner: old is checked as by
+	// Authenticate, but may have expired; only with Match is next stored.
+	// ErrPassword says that next is not accepted, ErrReadOnly that the store
+	// takes no passwords.
+	ChangePassword(ctx context.Context, r realm.Name, name string, old, next Secret) (Verdict, Identity, error)
 	// Update applies a change atomically and returns what is stored then.
 	Update(ctx context.Context, r realm.Name, name string, c Change) (Identity, error)
 }
