@@ -49,6 +49,19 @@ func (a Answer) Int(i int) (int, error) {
 	return 0, &ValueError{a.Type, "the input is not a whole number"}
 }
 
+// Index returns input i as an index into a list of n options; one outside the
+// list is a ValueError.
+func (a Answer) Index(i, n int) (int, error) {
+	at, err := a.Int(i)
+	if err != nil {
+		return 0, err
+	}
+	if at < 0 || at >= n {
+		return 0, &ValueError{a.Type, "the input is not one of the options"}
+	}
+	return at, nil
+}
+
 // Bool returns input i as a boolean; "true" and "false" count.
 func (a Answer) Bool(i int) (bool, error) {
 	v, err := a.value(i)

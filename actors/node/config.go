@@ -3,11 +3,13 @@ package node
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sojourn/actors/tree"
 )
@@ -32,7 +34,8 @@ type Property struct {
 	Kind        Kind
 	// Default is the Go value of the Kind; nil is the Kind's zero value.
 	Default any
-	// Required attributes must be present and not empty.
+	// Required attributes must not be empty, and must be present when they
+	// have no Default.
 	Required bool
 	// Options, when set, are the only values that a Text may have.
 	Options []string
@@ -52,8 +55,16 @@ type Config struct {
 // know are passed over (UnknownAttributes names them). What cannot be read is
 // reported in one error that names every fault.
 func (t *Type) Configure(c tree.Config) (Config, error) {
-	out := Config{ID: c.ID, values: make(map[string]any, len(t.Properties))}
-	var faults []string
+	out, faults := t.decode(c)
+	if len(faults) > 0 {
+		return Config{}, fmt.Errorf("%s %s: %s", t.Name, c.ID, strings.Join(faults, "; "))
+	}
+	return out, nil
+}
+
+// decode reads what it can and lists what it cannot, with attribute names.
+func (t *Type) decode(c tree.Config) (out Config, faults []string) {
+	out = Config{ID: c.ID, values: make(map[string]any, len(t.Properties))}
 	for _, p := range t.Properties {
 		value, err := p.read(c.Attributes[p.Name])
 		if err != nil {
@@ -62,10 +73,7 @@ func (t *Type) Configure(c tree.Config) (Config, error) {
 		}
 		out.values[p.Name] = value
 	}
-	if len(faults) > 0 {
-		return Config{}, fmt.Errorf("%s %s: %s", t.Name, c.ID, strings.Join(faults, "; "))
-	}
-	return out, nil
+	return out, faults
 }
 
 // UnknownAttributes names the attributes of c that the type does not have,
@@ -81,11 +89,25 @@ func (t *Type) UnknownAttributes(c tree.Config) []string {
 	return unknown
 }
 
+var errRequired = errors.New("a value is required")
+
+func empty(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return value == ""
+	case []string:
+		return len(value) == 0
+	case map[string]string:
+		return len(value) == 0
+	}
+	return false
+}
+
 func (p Property) read(raw json.RawMessage) (any, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		if p.Required {
-			return nil, fmt.Errorf("a value is required")
+		if p.Required && p.Default == nil {
+			return nil, errRequired
 		}
 		return p.fallback(), nil
 	}
@@ -93,10 +115,10 @@ func (p Property) read(raw json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Required && empty(value) {
+		return nil, errRequired
+	}
 	if text, ok := value.(string); ok {
-		if p.Required && text == "" {
-			return nil, fmt.Errorf("a value is required")
-		}
 		if len(p.Options) > 0 && !slices.Contains(p.Options, text) {
 			return nil, fmt.Errorf("%q is none of %s", text, strings.Join(p.Options, ", "))
 		}
@@ -207,6 +229,13 @@ func (c Config) Flag(name string) bool { return get[bool](c, name) }
 
 // Whole is described at Text.
 func (c Config) Whole(name string) int { return get[int](c, name) }
+
+// Minutes is a Whole number of minutes as a duration, which ends at a hundred
+// years in either direction.
+func (c Config) Minutes(name string) time.Duration {
+	const most = 100 * 365 * 24 * 60
+	return time.Duration(min(max(c.Whole(name), -most), most)) * time.Minute
+}
 
 // List is described at Text.
 func (c Config) List(name string) []string { return get[[]string](c, name) }

@@ -33,9 +33,3 @@ func (dataStoreDecision) Process(c *Context) (Action, error) {
 	}
 	return Do{Authenticate{User: c.State.Text(KeyUsername), Password: identity.Secret(password)}}, nil
 }
-
-// Identify records the user of the journey, also for the later session.
-func (c *Context) Identify(who identity.Identity, universalID string) {
-	c.Ending.User, c.Ending.UniversalID = who.Name, universalID
-	c.State.PutShared(KeyUniversalID, universalID)
-}

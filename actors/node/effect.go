@@ -11,8 +11,9 @@ import (
 type Effect interface{ effect() }
 
 // Result is an effect's answer. An effect that failed (a store that is
-// unavailable, a full queue) never comes back as a Result: the request is
-// refused as unavailable and the journey stays where it was.
+// unavailable, a full queue) never comes back as a Result, but for an Optional
+// Update: the request is refused as unavailable and the journey stays where it
+// was.
 type Result interface{ result() }
 
 // Authenticate checks a password; its Result is Authenticated.
@@ -37,7 +38,7 @@ type Lookup struct {
 }
 
 // Found answers Lookup and Update. OK is false when no user, or more than one,
-// matched.
+// matched, and when an Optional update was not made.
 type Found struct {
 	OK          bool
 	Identity    identity.Identity
@@ -48,6 +49,29 @@ type Found struct {
 type Update struct {
 	User   string
 	Change identity.Change
+	// Optional says that the journey goes on without the change: a store that
+	// is unavailable or read only is logged, and the Result is Found, not OK.
+	Optional bool
+}
+
+// ChangePassword replaces a password on behalf of its owner: the store checks
+// the old one, though it may have expired, and hashes and stores the new one.
+// Its Result is PasswordChanged.
+type ChangePassword struct {
+	User     string
+	Old, New identity.Secret
+}
+
+// PasswordChanged answers ChangePassword. Only Match means that the new
+// password is stored: Mismatch and Unknown are a wrong old one, Locked an
+// account that takes none, Expired one that its owner may not renew any more.
+// Refused is a right old password whose successor the store does not accept.
+// Identity and UniversalID are set with Match.
+type PasswordChanged struct {
+	Verdict     identity.Verdict
+	Refused     bool
+	Identity    identity.Identity
+	UniversalID string
 }
 
 // MeasureKind tells a meter from a timer.
@@ -69,11 +93,13 @@ type Measure struct {
 // Measured answers Measure.
 type Measured struct{}
 
-func (Authenticate) effect() {}
-func (Lookup) effect()       {}
-func (Update) effect()       {}
-func (Measure) effect()      {}
+func (Authenticate) effect()   {}
+func (ChangePassword) effect() {}
+func (Lookup) effect()         {}
+func (Update) effect()         {}
+func (Measure) effect()        {}
 
-func (Authenticated) result() {}
-func (Found) result()         {}
-func (Measured) result()      {}
+func (Authenticated) result()   {}
+func (PasswordChanged) result() {}
+func (Found) result()           {}
+func (Measured) result()        {}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"sojourn/actors/tree"
 )
@@ -33,8 +32,8 @@ type Type struct {
 
 // The structural types: their nodes contain or call other nodes.
 const (
-	PageType      = "PageNode"
-	InnerTreeType = "InnerTreeEvaluatorNode"
+	PageType      = tree.PageType
+	InnerTreeType = tree.InnerTreeType
 )
 
 // Registry knows node types by name. It is immutable once made.
@@ -59,7 +58,7 @@ func NewRegistry(types ...Type) *Registry {
 
 // Type finds a type by the name that a tree uses; "product-X" is X.
 func (r *Registry) Type(name string) (*Type, bool) {
-	t, ok := r.types[strings.TrimPrefix(name, "product-")]
+	t, ok := r.types[tree.Base(name)]
 	return t, ok
 }
 
