@@ -133,7 +133,7 @@ func (s *Set) Describe(c Config, types Types) (Description, bool) {
 		return d, ok
 	}
 	if inner, known := types.Describe(last); known {
-		d.Outcomes = inner.Outcomes
+		d.Outcomes = pageOutcomes(c.Version, last.ID, inner.Outcomes)
 	}
 	return d, ok
 }

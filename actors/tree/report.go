@@ -11,8 +11,8 @@ import (
 // Severity is how bad a problem is.
 type Severity int
 
-// With an Error the tree cannot start, or a journey that comes to the place
-// fails there. A Warning may be meant.
+// With an Error the tree cannot start, or every journey that comes to the place
+// fails there. A Warning may be meant, and AM runs trees that have it.
 const (
 	Error Severity = iota
 	Warning
@@ -41,7 +41,7 @@ const (
 	KindConfig             Kind = "config"              // attributes that cannot be used
 	KindUnknownAttribute   Kind = "unknown-attribute"   // an attribute that the type does not have; warning
 	KindDangling           Kind = "dangling-connection" // a connection to a node that is not in the tree
-	KindUnconnectedOutcome Kind = "unconnected-outcome" // an outcome that leads nowhere
+	KindUnconnectedOutcome Kind = "unconnected-outcome" // an outcome that leads nowhere; warning, for a tenth of real journeys have some
 	KindUnknownOutcome     Kind = "unknown-outcome"     // a connection for an outcome that the node does not have; warning
 	KindUnreachable        Kind = "unreachable-node"    // no path from the entry leads here; warning
 	KindNoSuccess          Kind = "no-success"          // no path leads to Success; warning

@@ -3,6 +3,7 @@ package tree
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sojourn/actors/internal/amjson"
@@ -75,6 +76,16 @@ func childOfText(text string) (Child, error) {
 	return Child{NodeID(parts[0]), parts[1], "", strings.Join(parts[2:], ":")}, nil
 }
 
+// PageOutcome is what a page calls the outcome of its last child: the same, but
+// with the child's id before it on pages of version 2.0 (seen in exports of
+// frodo against 8.x: "843dd22b-…-outcome").
+func PageOutcome(pageVersion string, last NodeID, o Outcome) Outcome {
+	if strings.HasPrefix(pageVersion, "2.") {
+		return Outcome(last) + "-" + o
+	}
+	return o
+}
+
 // InnerTree is the name of the tree that a node of InnerTreeType calls, empty
 // for other types and for a node that names none.
 func InnerTree(c Config) string {
@@ -110,6 +121,15 @@ func IsUUID(id NodeID) bool {
 
 // static reports whether id is one of the nodes that every tree shares.
 func static(id NodeID) bool { return id == Success || id == Failure || id == start }
+
+// pageOutcomes are a page's outcomes when its last child has those given.
+func pageOutcomes(pageVersion string, last NodeID, outcomes []Outcome) []Outcome {
+	named := slices.Clone(outcomes)
+	for i, o := range named {
+		named[i] = PageOutcome(pageVersion, last, o)
+	}
+	return named
+}
 
 // ending reports whether a tree that comes to id is at its end.
 func ending(id NodeID) bool { return id == Success || id == Failure }

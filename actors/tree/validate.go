@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,7 +77,7 @@ func (v *validator) vertex(id NodeID, vertex Vertex) {
 	}
 	switch Base(vertex.Type) {
 	case PageType:
-		outcomes = v.page(at, c)
+		outcomes = v.page(at, c, cmp.Or(vertex.Version, c.Version))
 	case InnerTreeType:
 		v.inner(at, c)
 	}
@@ -121,8 +122,9 @@ func (v *validator) config(at place, typeName string) (c Config, outcomes []Outc
 	return c, d.Outcomes, known
 }
 
-// page judges a page's children and returns the outcomes of the last.
-func (v *validator) page(page place, c Config) []Outcome {
+// page judges a page's children and returns the page's outcomes, which are
+// those of the last.
+func (v *validator) page(page place, c Config, version string) []Outcome {
 	children, err := Children(c)
 	if err != nil {
 		v.problem(Error, KindConfig, page, "%v", err)
@@ -146,7 +148,7 @@ func (v *validator) page(page place, c Config) []Outcome {
 			v.problem(Error, KindPageOutcomes, at, "a node with %d outcomes must be the last of the page %q", len(outcomes), page.id)
 		}
 	}
-	return outcomes
+	return pageOutcomes(version, children[len(children)-1].ID, outcomes)
 }
 
 func (v *validator) inner(at place, c Config) {
@@ -174,7 +176,7 @@ func (v *validator) outcomes(at place, vertex Vertex, outcomes []Outcome) {
 	}
 	for _, outcome := range outcomes {
 		if _, ok := vertex.Connections[outcome]; !ok {
-			v.problem(Error, KindUnconnectedOutcome, at, "outcome %q leads nowhere", outcome)
+			v.problem(Warning, KindUnconnectedOutcome, at, "outcome %q leads nowhere", outcome)
 		}
 	}
 	for _, outcome := range slices.Sorted(maps.Keys(vertex.Connections)) {
