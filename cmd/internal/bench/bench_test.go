@@ -1,0 +1,257 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sojourn/actors/identity"
+)
+
+var errStop = errors.New("stop")
+
+func demo() User { return User{Name: "demo", Password: "pw"} }
+
+func TestSubjects(t *testing.T) {
+	ctx := t.Context()
+	member, echo := serve(t, am{}), serve(t, EchoHandler())
+	body, err := Yardstick(ctx, member, demo())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := identity.Make("pw", identity.Params{Memory: 8, Time: 1, Threads: 1}, rand.Reader)
+	if err != nil {
+		t.Skipf("cheap parameters are refused: %v", err)
+	}
+	plan := Plan{
+		Subjects: []Subject{
+			Echo(echo.Addr, echo.PID, body), Start(member), Validate(member, demo()), Login("login", member, demo()),
+			ZeroPage(member, demo()), Hash("hash", os.Getpid(), 1, h, "pw"),
+		},
+		Concurrency: []int{1, 3}, Rounds: 2, Pace: Pace{Count: 20},
+	}
+	records, err := Run(ctx, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 6 * 2 * 2; len(records) != want {
+		t.Fatalf("%d records, want %d", len(records), want)
+	}
+	for _, r := range records {
+		if r.Errors != 0 || r.Ops != 20 || r.CPU <= 0 || r.Wall <= 0 || r.latency.TotalCount() != 20 {
+			t.Errorf("%s at %d: %d of 20 operations, %d errors (%v), CPU %s", r.Subject, r.Concurrency, r.Ops, r.Errors, r.FirstError, r.CPU)
+		}
+	}
+}
+
+// Each answer that is not right must be an error, however close it comes.
+func TestWrongAnswersAreErrors(t *testing.T) {
+	onSession := func(body string) func(*http.Request) string {
+		return func(r *http.Request) string {
+			if strings.Contains(r.URL.Path, "/sessions/") {
+				return body
+			}
+			return ""
+		}
+	}
+	onAnswer := func(body string) func(*http.Request) string {
+		return func(r *http.Request) string {
+			if r.ContentLength > 0 && strings.Contains(r.URL.Path, "/authenticate") {
+				return body
+			}
+			return ""
+		}
+	}
+	always := func(body string) func(*http.Request) string {
+		return func(*http.Request) string { return body }
+	}
+	member := func(f func(Server) Subject) func(Server) Subject { return f }
+	for name, tc := range map[string]struct {
+		subject func(Server) Subject
+		broken  func(*http.Request) string
+	}{
+		"invalid session":       {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":false}`)},
+		"another user":          {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":true,"uid":"eve"}`)},
+		"validation not JSON":   {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`valid`)},
+		"login without token":   {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"tokenId":"","successUrl":"/x","realm":"/"}`)},
+		"login without URL":     {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"tokenId":"t","realm":"/"}`)},
+		"login asks again":      {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"authId":"a.b.c","callbacks":[]}`)},
+		"zero page asks":        {member(func(s Server) Subject { return ZeroPage(s, demo()) }), always(`{"authId":"a.b.c","callbacks":` + pageBody + `}`)},
+		"echo says another":     {member(func(s Server) Subject { return Echo(s.Addr, s.PID, yardstick(99)) }), always(`{}`)},
+		"wrong password":        {member(func(s Server) Subject { return Login("login", s, User{"demo", "no"}) }), nil},
+		"zero page, wrong word": {member(func(s Server) Subject { return ZeroPage(s, User{"demo", "no"}) }), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := false
+			s := serve(t, am{instead: func(r *http.Request) string {
+				if broken && tc.broken != nil {
+					return tc.broken(r)
+				}
+				return ""
+			}})
+			subject := tc.subject(s)
+			op, err := subject.prepare(t.Context(), s.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer op.close()
+			broken = true
+			err = op.do(t.Context())
+			if err == nil {
+				t.Fatal("taken for right")
+			}
+			if strings.Contains(err.Error(), "a.b.c") || strings.Contains(err.Error(), `"t"`) {
+				t.Errorf("the error shows a token: %v", err)
+			}
+		})
+	}
+}
+
+func TestStartComparesThePage(t *testing.T) {
+	other := false
+	s := serve(t, am{instead: func(*http.Request) string {
+		if other {
+			return `{"authId":"a.b.c","callbacks":[{"type":"ChoiceCallback"}]}`
+		}
+		return ""
+	}})
+	op, err := Start(s).prepare(t.Context(), s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer op.close()
+	if err := op.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other = true
+	if op.do(t.Context()) == nil {
+		t.Error("another page was taken for the journey's")
+	}
+}
+
+func TestRunCountsErrors(t *testing.T) {
+	s := serve(t, am{})
+	records, err := Run(t.Context(), Plan{
+		Subjects:    []Subject{Login("login", s, User{"demo", "no"})},
+		Concurrency: []int{2}, Rounds: 1, Pace: Pace{Count: 10},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewReport(nil, records)
+	if records[0].Errors != 10 || records[0].Ops != 0 || records[0].FirstError == nil || r.Errors() != 0 {
+		t.Errorf("record %+v", records[0])
+	}
+	if r = NewReport([]Subject{{Name: "login"}}, records); r.Errors() != 10 {
+		t.Errorf("the report counts %d errors, want 10", r.Errors())
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	s := serve(t, am{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	plan := Plan{
+		Subjects: []Subject{Start(s)}, Concurrency: []int{2}, Rounds: 2, Pace: Pace{Duration: time.Hour, Count: 8},
+		Progress: func(string, int, int) { cancel(errStop) },
+	}
+	if _, err := Run(ctx, plan); !errors.Is(err, errStop) {
+		t.Errorf("ended with %v, want %v", err, errStop)
+	}
+}
+
+func TestPacer(t *testing.T) {
+	begun := time.Unix(1000, 0)
+	for name, tc := range map[string]struct {
+		pace  Pace
+		after time.Duration
+		want  int // operations given of 5 asked for
+	}{
+		"by count":            {Pace{Count: 3}, time.Hour, 3},
+		"by time, within":     {Pace{Duration: time.Second}, time.Second - 1, 5},
+		"by time, over":       {Pace{Duration: time.Second}, time.Second, 0},
+		"both, count first":   {Pace{Duration: time.Second, Count: 2}, 0, 2},
+		"both, time is first": {Pace{Duration: time.Second, Count: 2}, time.Minute, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, got := newPacer(tc.pace, begun), 0
+			for range 5 {
+				if p.next(begun.Add(tc.after)) {
+					got++
+				}
+			}
+			if got != tc.want {
+				t.Errorf("%d operations, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for addr, ok := range map[string]bool{
+		"127.0.0.1:80": true, "127.9.9.9:80": true, "[::1]:80": true, "localhost:80": true,
+		"10.0.0.1:80": false, "example.com:80": false, ":80": false, "localhost": false, "localhost.example.com:80": false,
+	} {
+		if err := Loopback(addr); (err == nil) != ok {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}
+
+func TestYardstickHasItsSize(t *testing.T) {
+	for _, size := range []int{60, 120, 4000} {
+		if got := len(yardstick(size)); got != size {
+			t.Errorf("%d bytes, want %d", got, size)
+		}
+	}
+}
+
+// The clock of a process counts its work, not the time that passes.
+func TestCPUTime(t *testing.T) {
+	before, err := cpuTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for x := 0; time.Since(begun) < 30*time.Millisecond; {
+		x++
+	}
+	after, err := cpuTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := after - before; used < time.Millisecond {
+		t.Errorf("30 ms of work counted as %s", used)
+	}
+	if _, err := cpuTime(1 << 21); err == nil {
+		t.Error("a process that is not there has a clock")
+	}
+}
+
+func TestSpawn(t *testing.T) {
+	t.Setenv("BENCH_CHILD", "ready")
+	c, err := Spawn(t.Context(), t.Output(), os.Args[0], "-test.run=^$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.HTTP != "127.0.0.1:1" || c.User != "demo" {
+		t.Errorf("ready line read as %+v", c.Ready)
+	}
+	if used, err := cpuTime(c.PID); err != nil || used <= 0 {
+		t.Errorf("CPU of the child %s, %v", used, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := cpuTime(c.PID); err == nil {
+		t.Error("the child lives on")
+	}
+	t.Setenv("BENCH_CHILD", "mute")
+	if _, err := Spawn(t.Context(), t.Output(), os.Args[0], "-test.run=^$"); err == nil {
+		t.Error("a child without a ready line was taken for ready")
+	}
+}

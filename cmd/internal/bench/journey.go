@@ -1,0 +1,125 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// requestTimeout bounds one request; far more than any should take.
+const requestTimeout = 30 * time.Second
+
+func newConn(addr string) *conn { return &conn{addr: addr, timeout: requestTimeout} }
+
+// page is what a journey's first answer looks like, learned once: its callbacks
+// are the same every time, so later answers are compared and not decoded.
+type page struct {
+	path      string
+	callbacks []byte // as the server wrote them
+	decoded   []map[string]any
+}
+
+// learn starts a journey and reads its page.
+func learn(ctx context.Context, c *conn, s Server) (*page, error) {
+	p := &page{path: s.authenticate()}
+	status, body, err := c.post(ctx, request{path: p.path})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		AuthID    string          `json:"authId"`
+		Callbacks json.RawMessage `json:"callbacks"`
+	}
+	if status != 200 || json.Unmarshal(body, &answer) != nil || answer.AuthID == "" {
+		return nil, wrong("start", status, body)
+	}
+	p.callbacks = bytes.Clone(answer.Callbacks)
+	if err := json.Unmarshal(p.callbacks, &p.decoded); err != nil {
+		return nil, fmt.Errorf("read callbacks: %w", err)
+	}
+	return p, nil
+}
+
+// start begins a journey and returns its authId.
+func (p *page) start(ctx context.Context, c *conn) (string, error) {
+	status, body, err := c.post(ctx, request{path: p.path})
+	if err != nil {
+		return "", err
+	}
+	_, rest, found := bytes.Cut(body, []byte(`"authId":"`))
+	if status != 200 || !found || !bytes.Contains(body, p.callbacks) {
+		return "", wrong("start", status, body)
+	}
+	to := bytes.IndexByte(rest, '"')
+	if to <= 0 || bytes.Count(rest[:to], []byte(".")) != 2 {
+		return "", wrong("start", status, body)
+	}
+	return string(rest[:to]), nil
+}
+
+// login begins a journey, answers its page with what fill gave, and returns the
+// session's token.
+func (p *page) login(ctx context.Context, c *conn, filled []byte) (string, error) {
+	authID, err := p.start(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	body := make([]byte, 0, len(authID)+len(filled)+32)
+	body = append(body, `{"authId":"`...)
+	body = append(body, authID...)
+	body = append(body, `","callbacks":`...)
+	body = append(body, filled...)
+	body = append(body, '}')
+	status, answer, err := c.post(ctx, request{path: p.path, body: body})
+	if err != nil {
+		return "", err
+	}
+	return tokenOf(status, answer)
+}
+
+// fill returns the page's callbacks with name and password in them.
+func (p *page) fill(u User) ([]byte, error) {
+	named, secret := false, false
+	for _, callback := range p.decoded {
+		switch callback["type"] {
+		case "NameCallback":
+			named = setInput(callback, u.Name)
+		case "PasswordCallback":
+			secret = setInput(callback, string(u.Password))
+		default:
+			return nil, fmt.Errorf("the page asks for a %v; bench answers names and passwords only", callback["type"])
+		}
+	}
+	if !named || !secret {
+		return nil, errors.New("the first page does not ask for both name and password; choose another journey")
+	}
+	return json.Marshal(p.decoded)
+}
+
+func setInput(callback map[string]any, value string) bool {
+	inputs, _ := callback["input"].([]any)
+	if len(inputs) != 1 {
+		return false
+	}
+	input, ok := inputs[0].(map[string]any)
+	if ok {
+		input["value"] = value
+	}
+	return ok
+}
+
+// tokenOf reads the answer that ends a login.
+func tokenOf(status int, body []byte) (string, error) {
+	var a struct {
+		TokenID    string `json:"tokenId"`
+		SuccessURL string `json:"successUrl"`
+		Realm      string `json:"realm"`
+	}
+	if status != 200 || json.Unmarshal(body, &a) != nil || a.TokenID == "" || a.SuccessURL == "" || a.Realm != "/" {
+		return "", wrong("login", status, body)
+	}
+	return a.TokenID, nil
+}

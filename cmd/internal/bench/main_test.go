@@ -1,0 +1,78 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv("BENCH_CHILD") {
+	case "ready":
+		fmt.Println("{\"event\":\"hello\"}\nnot JSON\n{\"event\":\"ready\",\"http\":\"127.0.0.1:1\",\"user\":\"demo\"}")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		select {}
+	case "mute":
+		os.Exit(3)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// am answers as a member would, with one user, and counts what it is asked.
+type am struct {
+	instead func(r *http.Request) string // a body to answer with instead; empty: the right one
+}
+
+const (
+	pageBody  = `[{"type":"NameCallback","output":[{"name":"prompt","value":"User Name"}],"input":[{"name":"IDToken1","value":""}],"_id":0},{"type":"PasswordCallback","output":[{"name":"prompt","value":"Password"}],"input":[{"name":"IDToken2","value":""}],"_id":1}]`
+	loginBody = `{"tokenId":"tok","successUrl":"/am/console","realm":"/"}`
+)
+
+func (a am) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if a.instead != nil {
+		if body := a.instead(r); body != "" {
+			_, _ = io.WriteString(w, body)
+			return
+		}
+	}
+	body, _ := io.ReadAll(r.Body)
+	var in struct {
+		AuthID    string `json:"authId"`
+		TokenID   string `json:"tokenId"`
+		Callbacks []struct {
+			Input []struct{ Value string } `json:"input"`
+		} `json:"callbacks"`
+	}
+	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
+		http.Error(w, "not JSON", http.StatusBadRequest)
+		return
+	}
+	switch {
+	case strings.Contains(r.URL.Path, "/sessions/"):
+		_, _ = fmt.Fprintf(w, `{"valid":%v,"sessionUid":"u","uid":"demo","realm":"/"}`, in.TokenID == "tok")
+	case r.Header.Get("X-OpenAM-Username") == "demo" && r.Header.Get("X-OpenAM-Password") == "pw":
+		_, _ = io.WriteString(w, loginBody)
+	case in.AuthID == "":
+		_, _ = io.WriteString(w, `{"authId":"a.b.c","callbacks":`+pageBody+`}`)
+	case in.AuthID == "a.b.c" && in.Callbacks[0].Input[0].Value == "demo" && in.Callbacks[1].Input[0].Value == "pw":
+		_, _ = io.WriteString(w, loginBody)
+	default:
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"code":401,"reason":"Unauthorized","message":"Login failure"}`)
+	}
+}
+
+func serve(t *testing.T, h http.Handler) Server {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return Server{Addr: s.Listener.Addr().String(), Path: "/am", PID: os.Getpid(), Journey: "Login"}
+}

@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func record(subject string, round int, ops int64, cpu time.Duration) Record {
+	r := Record{Subject: subject, Concurrency: 4, Round: round, Ops: ops, Wall: time.Second, CPU: cpu, latency: newHistogram()}
+	for i := range ops {
+		_ = r.latency.RecordValue(int64(time.Millisecond) * (1 + i%10))
+	}
+	return r
+}
+
+func TestReport(t *testing.T) {
+	subjects := []Subject{
+		{Name: "echo", PID: 1},
+		{Name: "validate", PID: 2},
+		{Name: "bcrypt", PID: 3},
+		{Name: "login", PID: 2, Less: "bcrypt"},
+		{Name: "argon2", PID: 3},
+		{Name: "login-argon2", PID: 2, RateOf: "argon2"},
+		{Name: "lonely", PID: 2, Less: "nothing measured"},
+		{Name: "never run", PID: 2},
+	}
+	const ms = time.Millisecond
+	var records []Record
+	for round, slow := range []time.Duration{1, 2, 1} { // the second round's machine is half as fast
+		records = append(records,
+			record("echo", round, 1000, 20*ms*slow),
+			record("validate", round, 1000, 28*ms*slow),
+			record("bcrypt", round, 100, 100*ms*slow),
+			record("login", round, 100, 110*ms*slow),
+			record("argon2", round, 50/int64(slow), time.Second),
+			record("login-argon2", round, 48/int64(slow), time.Second),
+			record("lonely", round, 1, ms),
+		)
+	}
+	records[3].Errors, records[3].FirstError = 2, errors.New("broken")
+	r := NewReport(subjects, records)
+	if len(r.Rows) != 7 {
+		t.Fatalf("%d rows", len(r.Rows))
+	}
+	want := map[string]float64{"validate": 1.4, "login": 5, "login-argon2": 0.96}
+	for _, row := range r.Rows {
+		ratio, compared := want[row.Subject]
+		switch {
+		case compared && row.Ratio == nil:
+			t.Errorf("%s has no ratio", row.Subject)
+		case compared && (math.Abs(row.Ratio.Median-ratio) > 1e-9 || math.Abs(row.Ratio.Max-row.Ratio.Min) > 1e-9):
+			t.Errorf("%s: ratio %+v, want %g in each round", row.Subject, *row.Ratio, ratio)
+		case row.Subject == "echo" && (row.Ratio != nil || row.CPU != Spread{0.02, 0.02, 0.04}):
+			t.Errorf("echo: %+v", row)
+		case row.Subject == "lonely" && row.Ratio != nil:
+			t.Errorf("lonely has a ratio without its subtrahend: %+v", row)
+		}
+	}
+	echo := r.Rows[0]
+	if echo.Ops != 3000 || echo.Rate.Median != 1000 || math.Abs(echo.P50-5) > 0.01 || math.Abs(echo.Max-10) > 0.02 {
+		t.Errorf("echo: %+v", echo)
+	}
+	if r.Errors() != 2 {
+		t.Errorf("%d errors, want 2", r.Errors())
+	}
+
+	r.Judge([]Demand{{"validate", 1.4001}, {"login", 4.9}, {"login-argon2", 0.95}})
+	if len(r.Missed) != 1 || !strings.HasPrefix(r.Missed[0], "login at concurrency 4 is 5 times CPU of echo, less bcrypt") {
+		t.Errorf("missed: %q", r.Missed)
+	}
+	r.Missed = nil
+	r.Judge([]Demand{{"login-argon2", 0.97}, {"echo", 1}})
+	if len(r.Missed) != 2 {
+		t.Errorf("missed: %q", r.Missed)
+	}
+
+	var out strings.Builder
+	if err := r.WriteTable(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"CPU of echo, less bcrypt", "rate of argon2", "login: first error: broken", "missed: echo"} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("the table lacks %q:\n%s", text, out.String())
+		}
+	}
+}
+
+func TestSpread(t *testing.T) {
+	for _, tc := range []struct {
+		values []float64
+		want   Spread
+	}{
+		{[]float64{3}, Spread{3, 3, 3}},
+		{[]float64{4, 1}, Spread{2.5, 1, 4}},
+		{[]float64{9, 1, 2}, Spread{2, 1, 9}},
+	} {
+		if got := spreadOf(tc.values); got != tc.want {
+			t.Errorf("%v: %v, want %v", tc.values, got, tc.want)
+		}
+	}
+}

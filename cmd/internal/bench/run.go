@@ -1,0 +1,187 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Plan is what to measure.
+type Plan struct {
+	Subjects []Subject
+	// Concurrency lists how many workers drive a subject; each figure is a
+	// series of its own.
+	Concurrency []int
+	// Rounds of each subject at each concurrency, interleaved. At least 1.
+	Rounds int
+	Pace   Pace
+	// Progress is told of each round before it begins; nil: nobody.
+	Progress func(subject string, concurrency, round int)
+}
+
+// Record is what one round measured.
+type Record struct {
+	Subject     string
+	Concurrency int
+	Round       int
+	Ops, Errors int64
+	FirstError  error
+	Wall, CPU   time.Duration
+	latency     *hdrhistogram.Histogram // nanoseconds of the operations that went well
+}
+
+// Latencies are kept from a microsecond to a minute with three digits.
+const (
+	lowest  = int64(time.Microsecond)
+	highest = int64(time.Minute)
+	digits  = 3
+)
+
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(lowest, highest, digits) }
+
+// Run measures a plan. Its error says that measuring was not possible; wrong
+// answers are counted in the records.
+func Run(ctx context.Context, p Plan) ([]Record, error) {
+	if p.Rounds < 1 || p.Pace.Duration <= 0 && p.Pace.Count <= 0 {
+		return nil, errors.New("a plan needs a round and a bound for it")
+	}
+	var records []Record
+	for _, c := range p.Concurrency {
+		series, err := p.series(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, series...)
+	}
+	return records, nil
+}
+
+// series measures all subjects at one concurrency: a short warm-up of each,
+// then the rounds.
+func (p Plan) series(ctx context.Context, concurrency int) ([]Record, error) {
+	crews := make([]*crew, len(p.Subjects))
+	defer func() {
+		for _, c := range crews {
+			c.close()
+		}
+	}()
+	warm := Pace{Duration: p.Pace.Duration / 4, Count: p.Pace.Count / 4}
+	if warm.Duration == 0 && warm.Count == 0 {
+		warm.Count = 1
+	}
+	for i, s := range p.Subjects {
+		var err error
+		if crews[i], err = assemble(ctx, s, concurrency); err != nil {
+			return nil, err
+		}
+		if _, err := crews[i].round(ctx, warm); err != nil {
+			return nil, err
+		}
+	}
+	var records []Record
+	for round := range p.Rounds {
+		for i, s := range p.Subjects {
+			if p.Progress != nil {
+				p.Progress(s.Name, concurrency, round)
+			}
+			r, err := crews[i].round(ctx, p.Pace)
+			if err != nil {
+				return nil, err
+			}
+			r.Subject, r.Concurrency, r.Round = s.Name, concurrency, round
+			records = append(records, r)
+		}
+	}
+	return records, nil
+}
+
+// crew is the workers of one subject; they keep their connections from round to
+// round.
+type crew struct {
+	pid int
+	ops []operation
+}
+
+func assemble(ctx context.Context, s Subject, concurrency int) (*crew, error) {
+	workers := concurrency
+	if s.Workers > 0 {
+		workers = min(workers, s.Workers)
+	}
+	c := &crew{pid: s.PID}
+	for range workers {
+		op, err := s.prepare(ctx, s.addr)
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+		c.ops = append(c.ops, op)
+	}
+	return c, nil
+}
+
+func (c *crew) close() {
+	if c == nil {
+		return
+	}
+	for _, op := range c.ops {
+		op.close()
+	}
+}
+
+// round lets every worker work until the pacer says stop.
+func (c *crew) round(ctx context.Context, pace Pace) (Record, error) {
+	cpu, err := cpuTime(c.pid)
+	if err != nil {
+		return Record{}, err
+	}
+	results := make([]Record, len(c.ops))
+	begun := time.Now()
+	pacer := newPacer(pace, begun)
+	var workers sync.WaitGroup
+	for i := range c.ops {
+		workers.Go(func() { results[i] = work(ctx, c.ops[i], pacer) })
+	}
+	workers.Wait()
+	total := Record{Wall: time.Since(begun), latency: newHistogram()}
+	after, err := cpuTime(c.pid)
+	if err != nil {
+		return Record{}, fmt.Errorf("the process under load is gone: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return Record{}, context.Cause(ctx)
+	}
+	total.CPU = after - cpu
+	for _, r := range results {
+		total.Ops += r.Ops
+		total.Errors += r.Errors
+		total.latency.Merge(r.latency)
+		if total.FirstError == nil {
+			total.FirstError = r.FirstError
+		}
+	}
+	return total, nil
+}
+
+// work is one worker's part of a round.
+func work(ctx context.Context, op operation, p *pacer) Record {
+	r := Record{latency: newHistogram()}
+	for now := time.Now(); ctx.Err() == nil && p.next(now); {
+		err := op.do(ctx)
+		end := time.Now()
+		if err != nil {
+			r.Errors++
+			if r.FirstError == nil {
+				r.FirstError = err
+			}
+		} else {
+			r.Ops++
+			_ = r.latency.RecordValue(min(max(int64(end.Sub(now)), lowest), highest)) // within its range
+		}
+		now = end
+	}
+	return r
+}

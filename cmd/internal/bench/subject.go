@@ -1,0 +1,228 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sojourn/actors/identity"
+)
+
+// Subject is one kind of operation.
+type Subject struct {
+	// Name stands in reports and in the list of subjects to run.
+	Name string
+	// PID is the process whose CPU an operation is charged to.
+	PID int
+	// Workers bounds the workers whatever the concurrency; zero does not.
+	Workers int
+	// Less names a subject whose CPU is taken off this one's before it is
+	// compared with echo: the hash of a login.
+	Less string
+	// RateOf names a subject whose rate this one's is compared with, in place
+	// of comparing its CPU with echo's.
+	RateOf string
+	// prepare makes a worker's operation; its own requests are not measured.
+	prepare func(ctx context.Context, addr string) (operation, error)
+	addr    string
+}
+
+// operation does one operation and checks its answer. close ends it.
+type operation struct {
+	do    func(ctx context.Context) error
+	close func()
+}
+
+// Server is the member under load.
+type Server struct {
+	Addr string // HOST:PORT on loopback
+	Path string // "/am"
+	PID  int
+	// Journey of the root realm: one page that asks for name and password.
+	Journey string
+}
+
+// User is one who can log in.
+type User struct {
+	Name     string
+	Password identity.Secret
+}
+
+// endpoints of the root realm.
+func (s Server) authenticate() string {
+	return s.Path + "/json/realms/root/authenticate?authIndexType=service&authIndexValue=" + s.Journey
+}
+
+func (s Server) validate() string { return s.Path + "/json/realms/root/sessions/?_action=validate" }
+
+// Echo sends body to the echo server at addr and wants it back.
+func Echo(addr string, pid int, body []byte) Subject {
+	return Subject{Name: "echo", PID: pid, addr: addr, prepare: func(_ context.Context, addr string) (operation, error) {
+		c := newConn(addr)
+		return operation{close: c.close, do: func(ctx context.Context) error {
+			status, got, err := c.post(ctx, request{path: "/", body: body})
+			if err != nil {
+				return err
+			}
+			if status != 200 || !bytes.Equal(bytes.TrimSpace(got), body) {
+				return wrong("echo", status, got)
+			}
+			return nil
+		}}, nil
+	}}
+}
+
+// Start begins a journey and leaves it.
+func Start(s Server) Subject {
+	return s.subject("start", func(ctx context.Context, c *conn) (func(context.Context) error, error) {
+		p, err := learn(ctx, c, s)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) error {
+			_, err := p.start(ctx, c)
+			return err
+		}, nil
+	})
+}
+
+// Login logs a user in with two requests: the page, and the answer to it.
+func Login(name string, s Server, u User) Subject {
+	return s.subject(name, func(ctx context.Context, c *conn) (func(context.Context) error, error) {
+		p, err := learn(ctx, c, s)
+		if err != nil {
+			return nil, err
+		}
+		filled, err := p.fill(u)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) error {
+			_, err := p.login(ctx, c, filled)
+			return err
+		}, nil
+	})
+}
+
+// ZeroPage logs a user in with one request that carries name and password in
+// its header lines.
+func ZeroPage(s Server, u User) Subject {
+	headers := "X-OpenAM-Username: " + u.Name + "\r\nX-OpenAM-Password: " + string(u.Password) + "\r\n"
+	return s.subject("login-zero", func(_ context.Context, c *conn) (func(context.Context) error, error) {
+		return func(ctx context.Context) error {
+			status, body, err := c.post(ctx, request{path: s.authenticate(), headers: headers})
+			if err != nil {
+				return err
+			}
+			_, err = tokenOf(status, body)
+			return err
+		}, nil
+	})
+}
+
+// Validate asks whether a session is valid; each worker has one of its own.
+func Validate(s Server, u User) Subject {
+	return s.subject("validate", func(ctx context.Context, c *conn) (func(context.Context) error, error) {
+		q, err := s.validation(ctx, c, u)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) error {
+			status, body, err := c.post(ctx, q)
+			if err != nil {
+				return err
+			}
+			var a struct {
+				Valid bool   `json:"valid"`
+				UID   string `json:"uid"`
+			}
+			if status != 200 || json.Unmarshal(body, &a) != nil || !a.Valid || !strings.EqualFold(a.UID, u.Name) {
+				return wrong("validate", status, body)
+			}
+			return nil
+		}, nil
+	})
+}
+
+// validation is the request that validates a fresh session of u.
+func (s Server) validation(ctx context.Context, c *conn, u User) (request, error) {
+	p, err := learn(ctx, c, s)
+	if err != nil {
+		return request{}, err
+	}
+	filled, err := p.fill(u)
+	if err != nil {
+		return request{}, err
+	}
+	token, err := p.login(ctx, c, filled)
+	if err != nil {
+		return request{}, err
+	}
+	body, err := json.Marshal(map[string]string{"tokenId": token})
+	return request{path: s.validate(), body: body}, err
+}
+
+// Yardstick is the body for Echo: a JSON object with members like those of a
+// validation's answer, as long as that validation's request and answer are on
+// average.
+func Yardstick(ctx context.Context, s Server, u User) ([]byte, error) {
+	c := newConn(s.Addr)
+	defer c.close()
+	q, err := s.validation(ctx, c, u)
+	if err != nil {
+		return nil, err
+	}
+	status, answer, err := c.post(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if status != 200 {
+		return nil, wrong("validate", status, answer)
+	}
+	return yardstick((len(q.body) + len(answer)) / 2), nil
+}
+
+// yardstick is that object with size bytes, or a few more when that is not
+// enough for its keys, which stand in order as encoding/json writes them.
+func yardstick(size int) []byte {
+	const head, tail = `{"realm":"/","sessionUid":"`, `","uid":"demo","valid":true}`
+	return []byte(head + strings.Repeat("x", max(0, size-len(head)-len(tail))) + tail)
+}
+
+// Hash verifies a password in this process: what no login with that hash can
+// do without.
+func Hash(name string, pid, workers int, h identity.Hash, password identity.Secret) Subject {
+	return Subject{Name: name, PID: pid, Workers: workers, prepare: func(context.Context, string) (operation, error) {
+		return operation{close: func() {}, do: func(context.Context) error {
+			ok, err := identity.Verify(h, password)
+			if err == nil && !ok {
+				err = errors.New("the hash does not match its password")
+			}
+			return err
+		}}, nil
+	}}
+}
+
+func (s Server) subject(name string, prepare func(context.Context, *conn) (func(context.Context) error, error)) Subject {
+	return Subject{Name: name, PID: s.PID, addr: s.Addr, prepare: func(ctx context.Context, addr string) (operation, error) {
+		c := newConn(addr)
+		do, err := prepare(ctx, c)
+		if err != nil {
+			c.close()
+			return operation{}, fmt.Errorf("prepare %s: %w", name, err)
+		}
+		return operation{do: do, close: c.close}, nil
+	}}
+}
+
+// wrong is the error for an answer that is not what it should be. It shows the
+// answer's beginning, unless a token or an authId may be in it.
+func wrong(what string, status int, body []byte) error {
+	if bytes.Contains(body, []byte(`"tokenId"`)) || bytes.Contains(body, []byte(`"authId"`)) {
+		return fmt.Errorf("%s: wrong answer: status %d, %d bytes with a token", what, status, len(body))
+	}
+	return fmt.Errorf("%s: wrong answer: status %d, body %.160q", what, status, body)
+}
