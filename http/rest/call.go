@@ -41,6 +41,8 @@ type call struct {
 	// api is the resource version that serves the request.
 	api served
 	now time.Time
+	// by names who was let in by a guard, for records of who changed what.
+	by string
 
 	parts [maxParts]string
 	// buf builds the answer, body holds the request's. Both are reused.
@@ -54,6 +56,10 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *call {
 }
 
 func (h *Handler) end(c *call) {
+	// What the buffers hold may be a secret: the next client's request starts
+	// with zeroes.
+	clear(c.buf)
+	clear(c.in)
 	buf, in := c.buf[:0], c.in[:0]
 	if cap(buf) > maxKept {
 		buf = make([]byte, 0, bufferSize)
@@ -61,9 +67,6 @@ func (h *Handler) end(c *call) {
 	if cap(in) > maxKept {
 		in = nil
 	}
-	// What the buffers held may be a secret of another client.
-	clear(buf[:cap(buf)])
-	clear(in[:cap(in)])
 	*c = call{buf: buf, in: in}
 	h.calls.Put(c)
 }

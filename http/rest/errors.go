@@ -61,6 +61,7 @@ func faultOf(err error) (fault, bool) {
 		own         fault
 		value       *callback.ValueError
 		unavailable *session.UnavailableError
+		syntax      *wire.SyntaxError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -81,6 +82,16 @@ func faultOf(err error) (fault, bool) {
 		return fault{status: 500, message: callback.ErrInput.Error()}, true
 	case errors.As(err, &value):
 		return fault{status: 400, message: value.Error()}, true
+	case errors.Is(err, wire.ErrNotJWT):
+		return fault{status: 400, message: err.Error()}, true
+	case errors.Is(err, wire.ErrSignature):
+		return fault{status: 400, message: wire.ErrSignature.Error()}, true
+	case errors.Is(err, wire.ErrExpired):
+		return timedOut(), true
+	case errors.Is(err, wire.ErrAuthIDSize):
+		return fault{status: 400, message: "The authIndexValue is too long"}, true
+	case errors.As(err, &syntax):
+		return errNotJSON, true
 	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrToken):
 		return errUnauthorised, true
 	case errors.As(err, &unavailable):
@@ -97,18 +108,7 @@ func faultOf(err error) (fault, bool) {
 // fail answers with what the table says of err.
 func (c *call) fail(err error) {
 	f, listed := faultOf(err)
-	if !listed || f.status == http.StatusServiceUnavailable {
-		level := slog.LevelWarn
-		if !listed {
-			level = slog.LevelError
-		}
-		ctx := c.context()
-		c.h.cfg.Log.LogAttrs(ctx, level, "request refused",
-			slog.Int("status", f.status),
-			slog.String("realm", string(c.realm)),
-			slog.String("txid", c.h.cfg.TransactionID(ctx)),
-			slog.Any("err", err))
-	}
+	c.log(err, f, listed)
 	if f.retryAfter > 0 {
 		seconds := (f.retryAfter + time.Second - 1) / time.Second
 		c.w.Header()["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
@@ -129,6 +129,28 @@ func (c *call) fail(err error) {
 	}
 	c.buf = wire.AppendFailure(c.buf[:0], body)
 	c.crest(f.status, c.buf)
+}
+
+// log tells the operator what a client is not told: an error that the table
+// does not list, or why there was no answer. Overload is told at Debug, as it
+// must not flood the log as well.
+func (c *call) log(err error, f fault, listed bool) {
+	var unavailable *session.UnavailableError
+	level := slog.LevelDebug
+	switch {
+	case !listed:
+		level = slog.LevelError
+	case errors.As(err, &unavailable), errors.Is(err, identity.ErrUnavailable):
+		level = slog.LevelWarn
+	case f.status != http.StatusServiceUnavailable:
+		return
+	}
+	ctx := c.context()
+	c.h.cfg.Log.LogAttrs(ctx, level, "request refused",
+		slog.Int("status", f.status),
+		slog.String("realm", string(c.realm)),
+		slog.String("txid", c.h.cfg.TransactionID(ctx)),
+		slog.Any("err", err))
 }
 
 // reasonOf is the phrase that AM uses for a status.

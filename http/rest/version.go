@@ -19,7 +19,7 @@ const (
 // version is a resource or protocol version; the zero value means none given.
 type version struct{ major, minor uint16 }
 
-// Highest protocol version of CREST that AM's clients ask for.
+// maxProtocol is the highest protocol version of CREST that is answered.
 var maxProtocol = version{2, 2} //nolint:gochecknoglobals // a constant that Go cannot spell
 
 // served is a version that exists, with its Content-API-Version header.

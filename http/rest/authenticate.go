@@ -1,0 +1,237 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+
+	"sojourn/actors/journey"
+	"sojourn/actors/node"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+	"sojourn/http/wire"
+)
+
+// Limits of the authenticate endpoint.
+const (
+	// maxAuthenticateBody bounds a body in bytes: clients echo whole steps,
+	// scripts and device profiles in them.
+	maxAuthenticateBody = 256 << 10
+	// maxIndexValue bounds authIndexValue in bytes. It travels inside authId.
+	maxIndexValue = 1 << 10
+)
+
+// suspendedGone is AM's answer to an id of a suspended journey that is unknown,
+// used or expired: clients look for the class name. Journeys of this server
+// never suspend, so every id is unknown.
+const suspendedGone = "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: " +
+	"Token not found. It may have expired."
+
+// authenticate starts a journey, or goes on with the one that the body's
+// authId names (am-contract section 1).
+func (h *Handler) authenticate(c *call) error {
+	if len(c.path) > 0 {
+		return notFound(c.path[0])
+	}
+	if err := c.method(http.MethodPost); err != nil {
+		return err
+	}
+	body, err := c.readBody()
+	if err != nil {
+		return err
+	}
+	in, err := wire.DecodeContinuation(body)
+	if err != nil {
+		return fault{status: 400, message: err.Error()}
+	}
+	if !c.settings.Enabled {
+		return journey.ErrNoRealm
+	}
+	if in.Empty {
+		return h.start(c)
+	}
+	return h.resume(c, in)
+}
+
+func (h *Handler) start(c *call) error {
+	if c.query.get("suspendedId") != "" {
+		return fault{status: 401, message: suspendedGone}
+	}
+	wanted, err := c.index()
+	if err != nil {
+		return err
+	}
+	if wanted.realm != "" && wanted.realm != c.realm {
+		if err := h.move(c, wanted.realm); err != nil {
+			return err
+		}
+	}
+	current, token, err := c.currentSession()
+	if err != nil {
+		return err
+	}
+	username, password, err := zeroPage(c.r.Header)
+	if err != nil {
+		return err
+	}
+	reply, err := h.cfg.Journeys.Start(c.context(), journey.StartRequest{
+		Realm:      c.realm,
+		Tree:       wanted.tree,
+		IndexType:  wanted.kind,
+		IndexValue: wanted.value,
+		Request:    c.nodeRequest(current),
+		Session:    current,
+		NoSession:  c.query.get("noSession") == "true",
+		ForceAuth:  wanted.force || c.query.get("ForceAuth") == "true",
+		Username:   username,
+		Password:   password,
+	})
+	if err != nil {
+		return err
+	}
+	return h.answer(c, reply, token)
+}
+
+// move takes the request into another realm, as an advice may demand.
+func (h *Handler) move(c *call, to realm.Name) error {
+	settings, ok := h.cfg.Realms.Realm(to)
+	if !ok {
+		return invalidRealm(string(to))
+	}
+	if !settings.Enabled {
+		return journey.ErrNoRealm
+	}
+	c.realm, c.settings = to, settings
+	return nil
+}
+
+func (h *Handler) resume(c *call, in wire.Continuation) error {
+	if in.AuthID == "" {
+		return fault{status: 400, message: wire.ErrNotJWT.Error() + ", the body has no authId"}
+	}
+	id, err := h.cfg.AuthIDs.Verify(in.AuthID, c.now)
+	if err != nil {
+		return err
+	}
+	ref := refOf(id)
+	if ref.Realm != c.realm {
+		// AM signs with a key of each realm: another realm's authId is forged.
+		return wire.ErrSignature
+	}
+	current, token, err := c.currentSession()
+	if err != nil {
+		return err
+	}
+	reply, err := h.cfg.Journeys.Resume(c.context(), journey.ResumeRequest{
+		Ref:     ref,
+		Answers: in.Answers,
+		Request: c.nodeRequest(current),
+		Session: current,
+	})
+	if err != nil {
+		return err
+	}
+	return h.answer(c, reply, token)
+}
+
+// currentSession returns the valid session that the request carries and its
+// token, nil when it carries none: a dead cookie is no obstacle to a login. A
+// session of another realm says nothing about this one and counts as none. An
+// upgrade token, which old clients send as a parameter, must be valid.
+func (c *call) currentSession() (*session.Session, session.TokenID, error) {
+	token, _ := c.token()
+	upgrade := session.TokenID(c.query.get("sessionUpgradeSSOTokenId"))
+	if upgrade != "" {
+		token = upgrade
+	}
+	if token == "" {
+		return nil, "", nil
+	}
+	found, err := c.session(token)
+	switch {
+	case errors.Is(err, session.ErrNotFound) && upgrade != "":
+		return nil, "", fault{status: 400, message: "The session to upgrade is not valid"}
+	case errors.Is(err, session.ErrNotFound):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", err
+	case found.Principal.Realm != c.realm:
+		return nil, "", nil
+	}
+	return &found, token, nil
+}
+
+// nodeRequest is what nodes may know of the request.
+func (c *call) nodeRequest(current *session.Session) node.Request {
+	r := node.Request{
+		Locales:    locales(c.query.get("locale"), c.r.Header["Accept-Language"]),
+		Parameters: c.parameters(),
+		Headers:    c.r.Header,
+		ClientIP:   c.h.cfg.ClientIP(c.r),
+	}
+	if current != nil {
+		r.Session = current.Properties
+		if r.Session == nil {
+			r.Session = map[string]string{}
+		}
+	}
+	return r
+}
+
+// parameters are the query parameters that nodes see: those that the protocol
+// does not use up, and goto and gotoOnFail if they may be followed. One that
+// may not is dropped in silence, as AM does.
+func (c *call) parameters() map[string][]string {
+	if c.query == "" {
+		return nil
+	}
+	all := c.query.all()
+	for _, name := range [...]string{
+		"authIndexType", "authIndexValue", "realm", "noSession", "ForceAuth",
+		"locale", "suspendedId", "sessionUpgradeSSOTokenId",
+	} {
+		delete(all, name)
+	}
+	for _, name := range [...]string{"goto", "gotoOnFail"} {
+		values, ok := all[name]
+		if !ok {
+			continue
+		}
+		if values[0] != "" && c.h.cfg.GotoAllowed(values[0], c.settings) {
+			all[name] = values[:1]
+		} else {
+			delete(all, name)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// refOf and authIDOf turn what actors call a journey's Ref into what travels,
+// and back. Times travel as whole seconds.
+func refOf(a wire.AuthID) journey.Ref {
+	return journey.Ref{
+		Journey:    a.Journey,
+		Step:       a.Step,
+		Realm:      realm.Name(a.Realm),
+		IndexType:  a.IndexType,
+		IndexValue: a.IndexValue,
+		Started:    a.Issued,
+		Expires:    a.Expires,
+		Trace:      a.Trace,
+	}
+}
+
+func authIDOf(r journey.Ref) wire.AuthID {
+	return wire.AuthID{
+		Journey:    r.Journey,
+		Step:       r.Step,
+		Realm:      string(r.Realm),
+		IndexType:  r.IndexType,
+		IndexValue: r.IndexValue,
+		Issued:     r.Started,
+		Expires:    r.Expires,
+		Trace:      r.Trace,
+	}
+}
