@@ -106,7 +106,11 @@ func (h *Hashing) Params() identity.Params { return h.params }
 // Verify is identity.Verify on a worker. Beside its errors there are
 // identity.ErrOverloaded when the queue is full, identity.ErrUnavailable after
 // Close, and ctx's own; all three mean that nothing is known of the password.
+// What identity.Verify refuses takes no place in the queue.
 func (h *Hashing) Verify(ctx context.Context, hash identity.Hash, password identity.Secret) (bool, error) {
+	if err := identity.Verifiable(hash, password); err != nil {
+		return false, err
+	}
 	var ok bool
 	var err error
 	if refused := h.do(ctx, func() { ok, err = identity.Verify(hash, password) }); refused != nil {

@@ -94,6 +94,8 @@ func parseArgon2(text string) (scheme, error) {
 
 func (h argon2Hash) cost() Cost { return h.params.cost() }
 
+func (h argon2Hash) longest() int { return MaxPassword }
+
 func (h argon2Hash) verify(password Secret) (bool, error) {
 	derive := argon2.IDKey
 	if h.kind == argon2i {

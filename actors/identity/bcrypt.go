@@ -56,10 +56,9 @@ func (h bcryptHash) cost() Cost {
 	return Cost{Memory: bcryptMemory, Time: times(1<<h.rounds, bcryptRound)}
 }
 
+func (h bcryptHash) longest() int { return bcryptPassword }
+
 func (h bcryptHash) verify(password Secret) (bool, error) {
-	if len(password) > bcryptPassword {
-		return false, fmt.Errorf("%w: %d bytes, and its bcrypt hash takes %d", ErrPassword, len(password), bcryptPassword)
-	}
 	err := bcrypt.CompareHashAndPassword(h.text, []byte(password))
 	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, nil

@@ -42,9 +42,9 @@ type SetRetries struct {
 // SetPassword replaces the password's hash.
 type SetPassword struct{ Hash Hash }
 
-// Rehash replaces a hash by a stronger one of the same password, unless the
-// password changed meanwhile.
-type Rehash struct{ From, To Hash }
+// ReplaceHash sets the hash To where From is stored, and changes nothing where
+// the password was changed meanwhile.
+type ReplaceHash struct{ From, To Hash }
 
 // SetAttributes replaces the named attributes; an empty list removes one.
 type SetAttributes struct{ Attributes map[string][]string }
@@ -117,7 +117,7 @@ func (c SetPassword) apply(i Identity) Identity {
 	return i
 }
 
-func (c Rehash) apply(i Identity) Identity {
+func (c ReplaceHash) apply(i Identity) Identity {
 	if i.Hash == c.From {
 		i.Hash = c.To
 	}

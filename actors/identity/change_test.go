@@ -112,11 +112,11 @@ func TestStatusAndFailures(t *testing.T) {
 	}
 }
 
-func TestRehashKeepsANewerPassword(t *testing.T) {
-	if got := Apply(Identity{Hash: "old"}, Rehash{From: "old", To: "new"}); got.Hash != "new" {
+func TestReplaceHashKeepsANewerPassword(t *testing.T) {
+	if got := Apply(Identity{Hash: "old"}, ReplaceHash{From: "old", To: "new"}); got.Hash != "new" {
 		t.Errorf("hash %q", string(got.Hash))
 	}
-	if got := Apply(Identity{Hash: "changed meanwhile"}, Rehash{From: "old", To: "new"}); got.Hash != "changed meanwhile" {
+	if got := Apply(Identity{Hash: "changed meanwhile"}, ReplaceHash{From: "old", To: "new"}); got.Hash != "changed meanwhile" {
 		t.Errorf("hash %q", string(got.Hash))
 	}
 }

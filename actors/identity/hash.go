@@ -68,8 +68,10 @@ func (c Cost) check() error {
 type scheme interface {
 	// cost is known before any work is done.
 	cost() Cost
-	// verify compares in constant time. Its error is ErrPassword, or a fault of
-	// the hash function itself.
+	// longest is how many bytes of a password the hash function reads.
+	longest() int
+	// verify compares in constant time. Its error is a fault of the hash
+	// function itself.
 	verify(password Secret) (bool, error)
 }
 
@@ -105,14 +107,32 @@ func CheckPassword(password Secret) error {
 // are refused: whoever reads such a hash has the password the same day, so its
 // user needs a new password rather than an import.
 func Verify(h Hash, password Secret) (bool, error) {
-	if err := CheckPassword(password); err != nil {
-		return false, err
-	}
-	s, err := parse(h)
+	s, err := parseFor(h, password)
 	if err != nil {
 		return false, err
 	}
 	return s.verify(password)
+}
+
+// Verifiable returns the ErrPassword, ErrHash or ErrCost with which Verify
+// would refuse. It costs no hashing.
+func Verifiable(h Hash, password Secret) error {
+	_, err := parseFor(h, password)
+	return err
+}
+
+func parseFor(h Hash, password Secret) (scheme, error) {
+	if err := CheckPassword(password); err != nil {
+		return nil, err
+	}
+	s, err := parse(h)
+	if err != nil {
+		return nil, err
+	}
+	if len(password) > s.longest() {
+		return nil, fmt.Errorf("%w: %d bytes, and its hash takes %d", ErrPassword, len(password), s.longest())
+	}
+	return s, nil
 }
 
 // Check reports whether h can be stored: whether Verify understands it and may

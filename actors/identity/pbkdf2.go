@@ -105,6 +105,8 @@ func (h pbkdf2Hash) cost() Cost {
 	return Cost{Memory: 4 << 10, Time: times(uint64(h.iterations), h.kind.round())}
 }
 
+func (h pbkdf2Hash) longest() int { return MaxPassword }
+
 func (h pbkdf2Hash) verify(password Secret) (bool, error) {
 	got, err := h.derive(string(password))
 	if err != nil {

@@ -50,6 +50,8 @@ func (h scryptHash) cost() Cost {
 	}
 }
 
+func (h scryptHash) longest() int { return MaxPassword }
+
 func (h scryptHash) verify(password Secret) (bool, error) {
 	got, err := scrypt.Key([]byte(password), h.salt, 1<<h.ln, int(h.r), int(h.p), len(h.digest))
 	if err != nil {
