@@ -28,6 +28,10 @@ type Settings struct {
 	// (sessionPropertyWhitelist).
 	SessionProperties []string
 
+	// ClearsSiteData makes a logout tell the browser to forget what it keeps of
+	// this site (security.addClearSiteDataHeader).
+	ClearsSiteData bool
+
 	// SuccessURL and FailureURL are the defaults after a journey
 	// (postauthprocess.loginSuccessUrl, loginFailureUrl). An empty FailureURL
 	// means that a failure carries none.
@@ -77,6 +81,7 @@ func DefaultSettings() Settings {
 		MaxCaching:         3 * time.Minute,
 		TouchInterval:      time.Minute,
 		SessionProperties:  []string{"AMCtxId"},
+		ClearsSiteData:     true,
 		SuccessURL:         "/am/console",
 		ProfileRequired:    true,
 		Lockout: Lockout{

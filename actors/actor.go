@@ -1,0 +1,367 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"sojourn/actors/journey"
+	"sojourn/cts/session"
+)
+
+// Messages to a journey actor. Each is answered by one *answer.
+type (
+	// begin hands over a journey that has just started and must be kept.
+	begin struct {
+		request journey.StartRequest
+		plan    *journey.Plan
+		state   journey.State
+		step    journey.Step
+	}
+	// resume answers a journey's current step.
+	resume struct {
+		request journey.ResumeRequest
+		digest  digest
+	}
+	// ran is the actor's own: a step that needed effects has come to its end.
+	ran struct {
+		outcome outcome
+		err     error
+	}
+)
+
+type answer struct {
+	reply journey.Reply
+	err   error
+}
+
+// journeyActor owns one journey while requests for it are being answered. It
+// holds what is needed for the step in hand; the journey itself is in its
+// record, which only this actor replaces.
+type journeyActor struct {
+	j  *Journeys
+	id journey.ID
+
+	// The step in hand, nil between steps.
+	now *stepping
+}
+
+// stepping is a step whose effects are running.
+type stepping struct {
+	step    uint32
+	digest  digest
+	old     *record
+	waiting []*actor.PID
+	ref     journey.Ref
+	start   *journey.StartRequest // set for a begin
+}
+
+// outcome is a step computed to its end, before it is committed.
+type outcome struct {
+	plan  *journey.Plan
+	state journey.State
+	env   journey.Env
+	ask   *journey.Ask
+	done  *journey.Done
+	token session.TokenID
+}
+
+// Receive handles one message. It does not block: effects run on a goroutine
+// of their own, which reports back as a message.
+func (a *journeyActor) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *begin:
+		a.begin(c, m)
+	case *resume:
+		a.resume(c, m)
+	case *ran:
+		a.finish(c, m)
+	}
+}
+
+func (a *journeyActor) begin(c actor.Context, m *begin) {
+	env := journey.Env{Now: m.state.Started, Rand: a.j.config.Rand, Request: &m.request.Request}
+	a.now = &stepping{waiting: []*actor.PID{c.Sender()}, start: &m.request}
+	a.now.ref.Realm, a.now.ref.IndexType, a.now.ref.IndexValue = m.request.Realm, m.request.IndexType, m.request.IndexValue
+	a.run(c, m.plan, m.state, m.step, env, m.request.Session)
+}
+
+// resume decides what an answer means: the current step, a repeat of the last
+// one, or something that is over.
+func (a *journeyActor) resume(c actor.Context, m *resume) {
+	step := m.request.Ref.Step
+	if a.now != nil {
+		if step == a.now.step && m.digest == a.now.digest && a.now.start == nil {
+			a.now.waiting = append(a.now.waiting, c.Sender())
+			a.j.counts.replayed.Add(1)
+			return
+		}
+		a.refuse(c, journey.ErrGone)
+		return
+	}
+	rec, over := a.j.records.get(a.id)
+	switch {
+	case over:
+		a.refuse(c, journey.ErrGone)
+	case rec != nil && step+1 == rec.step+bit(rec.reply != nil) && m.digest == rec.digest:
+		a.repeat(c, rec, m)
+	case rec != nil && (rec.reply != nil || step != rec.step):
+		a.refuse(c, journey.ErrGone)
+	default:
+		a.advance(c, rec, m)
+	}
+}
+
+func bit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// repeat gives the reply that the same answers got before.
+func (a *journeyActor) repeat(c actor.Context, rec *record, m *resume) {
+	a.j.counts.replayed.Add(1)
+	if rec.reply != nil {
+		a.respond(c, &answer{reply: *rec.reply})
+		return
+	}
+	state, err := journey.Decode(rec.state)
+	if err != nil {
+		a.refuse(c, err)
+		return
+	}
+	ref := m.request.Ref
+	ref.Step, ref.Expires, ref.Trace = rec.step, rec.expires, nil
+	a.respond(c, &answer{reply: journey.Reply{Ref: ref, Ask: &state.Asked, Realm: ref.Realm}})
+}
+
+// advance answers the current step of a waiting journey, or of one that is
+// kept nowhere yet.
+func (a *journeyActor) advance(c actor.Context, rec *record, m *resume) {
+	ref := m.request.Ref
+	plan, state, env, err := a.load(rec, ref)
+	if err != nil {
+		a.refuse(c, err)
+		return
+	}
+	env.Request = &m.request.Request
+	state, step, err := journey.Advance(plan, state, journey.Input{Answers: m.request.Answers}, env)
+	if err != nil {
+		a.refuse(c, err)
+		return
+	}
+	a.now = &stepping{step: ref.Step, digest: m.digest, old: rec, ref: ref, waiting: []*actor.PID{c.Sender()}}
+	a.run(c, plan, state, step, env, m.request.Session)
+}
+
+// load returns the journey as it waits, and what its next step needs.
+func (a *journeyActor) load(rec *record, ref journey.Ref) (*journey.Plan, journey.State, journey.Env, error) {
+	ctx := a.j.base
+	env := journey.Env{Now: a.j.config.Now(), Rand: a.j.config.Rand}
+	var err error
+	if env.Settings, err = a.j.config.Catalog.Settings(ctx, ref.Realm); err != nil {
+		return nil, journey.State{}, env, err
+	}
+	if rec != nil {
+		state, err := journey.Decode(rec.state)
+		if err != nil {
+			return nil, state, env, err
+		}
+		plan, err := a.j.config.Catalog.PlanOf(ctx, ref.Realm, state.Tree, state.Version)
+		return plan, state, env, err
+	}
+	if ref.Trace == nil {
+		return nil, journey.State{}, env, journey.ErrGone
+	}
+	t, err := decodeTrace(ref.Trace)
+	if err != nil {
+		return nil, journey.State{}, env, err
+	}
+	plan, err := a.j.config.Catalog.PlanOf(ctx, ref.Realm, t.tree, t.version)
+	if err != nil {
+		return nil, journey.State{}, env, err
+	}
+	state, ok := t.replay(plan, env, ref.Started)
+	if !ok || state.Step != ref.Step {
+		return nil, state, env, errors.New("the start of a journey did not replay as it was")
+	}
+	return plan, state, env, nil
+}
+
+// run takes a step to its end. Only one that wants effects leaves the mailbox.
+func (a *journeyActor) run(c actor.Context, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) {
+	if env.Settings == nil {
+		settings, err := a.j.config.Catalog.Settings(a.j.base, plan.Realm)
+		if err != nil {
+			a.finish(c, &ran{err: err})
+			return
+		}
+		env.Settings = settings
+	}
+	if ask, ok := step.(journey.Ask); ok {
+		a.finish(c, &ran{outcome: outcome{plan: plan, state: state, env: env, ask: &ask}})
+		return
+	}
+	self := c.Self()
+	root := c.ActorSystem().Root
+	a.j.work.Go(func() {
+		o, err := a.j.drive(a.id, plan, state, step, env, caller)
+		root.Send(self, &ran{outcome: o, err: err})
+	})
+}
+
+// drive runs effects and the steps that follow until the journey asks or has
+// ended, and creates the session of one that succeeded. It runs off the
+// mailbox, on its own copy of the state.
+func (j *Journeys) drive(id journey.ID, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) (o outcome, err error) {
+	ctx, cancel := context.WithTimeout(j.base, j.config.StepTimeout)
+	defer cancel()
+	defer func() {
+		if fault := recover(); fault != nil {
+			j.logger.Error("a journey step panicked", "realm", plan.Realm, "tree", plan.Name, "journey", id,
+				"fault", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+			err = fmt.Errorf("a step of tree %s panicked", plan.Name)
+		}
+	}()
+	for {
+		switch now := step.(type) {
+		case journey.Ask:
+			return outcome{plan: plan, state: state, env: env, ask: &now}, nil
+		case journey.Done:
+			o := outcome{plan: plan, state: state, env: env, done: &now}
+			err := j.welcome(ctx, id, &o, caller)
+			return o, err
+		case journey.Do:
+			result, err := j.effects.run(ctx, plan.Realm, now.Effect)
+			if err != nil {
+				return outcome{}, err
+			}
+			env.Now = j.config.Now()
+			if state, step, err = journey.Advance(plan, state, journey.Input{Result: result}, env); err != nil {
+				return outcome{}, err
+			}
+		}
+	}
+}
+
+// welcome creates the session of a journey that succeeded. A journey that
+// carries a valid session upgrades it: same user, and the new session takes
+// the old one's place (am-contract section 5.4).
+func (j *Journeys) welcome(ctx context.Context, id journey.ID, o *outcome, caller *session.Session) error {
+	done := o.done
+	if !done.Success || done.NoSession {
+		return nil
+	}
+	x := done.Session
+	x.ID, x.Journey = j.config.Keys.SessionID(id), id
+	if x.Principal.UniversalID == "" {
+		x.Principal.UniversalID = x.Principal.Realm.UniversalID(x.Principal.Username, j.config.Suffix)
+	}
+	var replaces *session.ID
+	if caller != nil && caller.ID != x.ID {
+		if !strings.EqualFold(caller.Principal.UniversalID, x.Principal.UniversalID) {
+			return journey.ErrOtherUser
+		}
+		x = x.Upgrading(*caller)
+		replaces = &caller.ID
+	}
+	stored, index, err := j.writer.create(ctx, x, replaces)
+	if err != nil {
+		return err
+	}
+	done.Session = stored
+	o.token = j.config.Keys.Mint(id, index, j.config.ServerID)
+	return nil
+}
+
+// finish commits a step that has come to its end and answers all who wait for
+// it. After an error the journey is where it was before the step.
+func (a *journeyActor) finish(c actor.Context, m *ran) {
+	now := a.now
+	a.now = nil
+	result := &answer{err: m.err}
+	if m.err == nil {
+		result.reply, result.err = a.commit(now, m.outcome)
+	}
+	if result.err != nil && errors.Is(result.err, journey.ErrOtherUser) {
+		a.end(now, m.outcome, nil)
+	}
+	a.j.gateway.settle(a.id, len(now.waiting))
+	for _, pid := range now.waiting {
+		c.Send(pid, result)
+	}
+}
+
+// commit stores the step's record and makes its reply.
+func (a *journeyActor) commit(now *stepping, o outcome) (journey.Reply, error) {
+	reply := journey.Reply{Realm: o.plan.Realm, Ask: o.ask, Done: o.done, Token: o.token}
+	if o.done != nil {
+		a.end(now, o, &reply)
+		return reply, nil
+	}
+	if now.old == nil && a.j.records.full() {
+		return journey.Reply{}, errFull
+	}
+	state, err := o.state.Encode()
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	reply.Ref = now.ref
+	reply.Ref.Journey, reply.Ref.Step, reply.Ref.Trace = a.id, o.state.Step, nil
+	reply.Ref.Started, reply.Ref.Expires = o.state.Started, o.state.Deadline(o.plan, o.env.Settings)
+	rec := &record{step: o.state.Step, digest: now.digest, expires: reply.Ref.Expires, state: state}
+	if !a.j.records.put(a.id, now.old, rec, o.env.Now) {
+		return journey.Reply{}, journey.ErrGone
+	}
+	return reply, nil
+}
+
+// end notes that the journey is over.
+func (a *journeyActor) end(now *stepping, o outcome, reply *journey.Reply) {
+	if reply == nil {
+		reply = &journey.Reply{Realm: now.ref.Realm, Done: &journey.Done{Message: journey.ErrOtherUser.Error()}}
+	}
+	expires := now.ref.Expires
+	if now.start == nil { // nobody holds a reference to a journey that ended as it started
+		a.j.records.put(a.id, now.old, &record{step: now.step, digest: now.digest, expires: expires, reply: reply}, o.env.Now)
+	}
+	a.j.audit(a.id, o)
+}
+
+// audit writes the one line that each finished journey gives.
+func (j *Journeys) audit(id journey.ID, o outcome) {
+	if o.done == nil {
+		return
+	}
+	attrs := []any{
+		"realm", o.plan.Realm, "tree", o.plan.Name, "journey", id, "success", o.done.Success,
+		"duration", o.env.Now.Sub(o.state.Started).Round(time.Millisecond),
+	}
+	if o.done.Success {
+		j.counts.succeeded.Add(1)
+		attrs = append(attrs, "user", o.done.Session.Principal.UniversalID)
+	} else {
+		j.counts.failed.Add(1)
+	}
+	if o.done.Err != nil {
+		attrs = append(attrs, "err", o.done.Err)
+		j.logger.Warn("journey failed", attrs...)
+		return
+	}
+	j.logger.Debug("journey ended", attrs...)
+}
+
+func (a *journeyActor) refuse(c actor.Context, err error) { a.respond(c, &answer{err: err}) }
+
+// respond answers the message in hand and lets the actor go when no other
+// message waits.
+func (a *journeyActor) respond(c actor.Context, result *answer) {
+	a.j.gateway.settle(a.id, 1)
+	c.Send(c.Sender(), result)
+}

@@ -1,0 +1,77 @@
+package actors
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// BenchmarkLogin is a whole login of two requests, with stores in memory.
+func BenchmarkLogin(b *testing.B) {
+	m := newMember(b, time.Now)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			first := m.start(b, "Login")
+			if reply, err := m.answer(b, first.Ref, "demo", "secret"); err != nil || !reply.Done.Success {
+				b.Fatal(reply, err)
+			}
+		}
+	})
+}
+
+// BenchmarkStart is a start that leaves no trace.
+func BenchmarkStart(b *testing.B) {
+	m := newMember(b, time.Now)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.start(b, "Login")
+	}
+}
+
+// BenchmarkWaitingStep is a step that waits again: the journey is activated,
+// advanced, and its record replaced.
+func BenchmarkWaitingStep(b *testing.B) {
+	m := newMember(b, time.Now)
+	b.ReportAllocs()
+	for b.Loop() {
+		first := m.start(b, "Steps")
+		if _, err := m.answer(b, first.Ref, "demo"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestMemoryOfWaitingJourneys bounds what a journey in its middle costs, in
+// bytes of heap. (The figure for a whole process is in the e2e tests.)
+func TestMemoryOfWaitingJourneys(t *testing.T) {
+	const journeys, limit = 20_000, 4096
+	m := newMember(t, time.Now)
+	before := heap()
+	for range journeys {
+		first := m.start(t, "Steps")
+		second, err := m.answer(t, first.Ref, "demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.answer(t, second.Ref, "secret"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if each := (heap() - before) / journeys; each > limit {
+		t.Errorf("a waiting journey costs %d bytes, more than %d", each, limit)
+	} else {
+		t.Logf("a waiting journey costs %d bytes", each)
+	}
+	if got := m.Metrics().Waiting; got != journeys {
+		t.Fatalf("%d journeys wait, want %d", got, journeys)
+	}
+}
+
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}

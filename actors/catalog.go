@@ -1,0 +1,275 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sojourn/actors/journey"
+	"sojourn/actors/node"
+	"sojourn/actors/realm"
+	"sojourn/actors/tree"
+)
+
+// Documents is where the definitions of realms are read.
+type Documents interface {
+	// Documents returns all of a kind in a realm, in any order.
+	Documents(ctx context.Context, kind realm.DocumentKind, r realm.Name) ([]realm.Document, error)
+	// Document returns one, realm.ErrNoDocument when there is none.
+	Document(ctx context.Context, kind realm.DocumentKind, r realm.Name, id string) (realm.Document, error)
+}
+
+// Catalog knows the realms, their settings, and their trees as plans ready to
+// run. What it has read it keeps until Invalidate says that the stored
+// documents changed. A plan that was replaced stays available for as long as a
+// journey can be running on it.
+type Catalog struct {
+	documents Documents
+	types     *node.Registry
+	logger    *slog.Logger
+	now       func() time.Time
+
+	realms sync.Map // realm.Name -> *shelf
+}
+
+// NewCatalog returns a catalog of documents. now is the clock.
+func NewCatalog(documents Documents, types *node.Registry, logger *slog.Logger, now func() time.Time) *Catalog {
+	return &Catalog{documents: documents, types: types, logger: logger, now: now}
+}
+
+// shelf is one realm's part of a catalog.
+type shelf struct {
+	// stale is set by Invalidate; current is replaced as a whole.
+	stale   atomic.Bool
+	current atomic.Pointer[edition]
+
+	mu      sync.Mutex // one reader of documents at a time; guards retired
+	retired map[journey.Version]retiredPlan
+}
+
+// edition is a realm as read at one time.
+type edition struct {
+	settings realm.Settings
+	set      *tree.Set
+
+	mu    sync.Mutex
+	plans map[string]planOrError
+}
+
+type planOrError struct {
+	plan *journey.Plan
+	err  error
+}
+
+type retiredPlan struct {
+	plan  *journey.Plan
+	until time.Time
+}
+
+// retention is how long a replaced plan is kept at least; a realm or tree that
+// gives journeys more time keeps it longer.
+const retention = time.Hour
+
+// Invalidate says that documents of a realm changed. It does not block.
+func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
+	if kind == realm.KindRealm {
+		c.realms.Range(func(_, value any) bool {
+			value.(*shelf).stale.Store(true)
+			return true
+		})
+		return
+	}
+	if value, ok := c.realms.Load(r); ok {
+		value.(*shelf).stale.Store(true)
+	}
+}
+
+// Settings returns a realm's settings, journey.ErrNoRealm when there is no
+// such realm or it is inactive.
+func (c *Catalog) Settings(ctx context.Context, r realm.Name) (*realm.Settings, error) {
+	e, err := c.edition(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &e.settings, nil
+}
+
+// Plan returns the plan of a realm's tree, of its default tree for an empty
+// name.
+func (c *Catalog) Plan(ctx context.Context, r realm.Name, name string) (*journey.Plan, error) {
+	e, err := c.edition(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = e.settings.DefaultTree
+	}
+	return e.plan(name, c.types)
+}
+
+// PlanOf returns the plan that a running journey began with: the current one
+// or a retired one. journey.ErrGone means that it is kept no longer.
+func (c *Catalog) PlanOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*journey.Plan, error) {
+	e, err := c.edition(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if plan, err := e.plan(name, c.types); err == nil && plan.Version == version {
+		return plan, nil
+	}
+	value, _ := c.realms.Load(r)
+	s := value.(*shelf)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kept, ok := s.retired[version]; ok && kept.plan.Name == name {
+		return kept.plan, nil
+	}
+	return nil, journey.ErrGone
+}
+
+func (e *edition) plan(name string, types *node.Registry) (*journey.Plan, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known, ok := e.plans[name]
+	if !ok {
+		known.plan, known.err = journey.Compile(e.set, name, types)
+		if _, exists := e.set.Trees[name]; exists { // names out of thin air are not remembered
+			e.plans[name] = known
+		}
+	}
+	return known.plan, known.err
+}
+
+func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
+	if value, ok := c.realms.Load(r); ok {
+		s := value.(*shelf)
+		if e := s.current.Load(); e != nil && !s.stale.Load() {
+			return e.open()
+		}
+	}
+	exists, err := c.exists(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !exists { // nothing is remembered of a name out of thin air
+		c.realms.Delete(r)
+		return nil, journey.ErrNoRealm
+	}
+	value, _ := c.realms.LoadOrStore(r, &shelf{retired: map[journey.Version]retiredPlan{}})
+	s := value.(*shelf)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.current.Load(); e != nil && !s.stale.Load() {
+		return e.open()
+	}
+	s.stale.Store(false) // before reading: a change during it makes it stale again
+	e, err := c.read(ctx, r)
+	if err != nil {
+		s.stale.Store(true)
+		return nil, err
+	}
+	c.retire(s)
+	s.current.Store(e)
+	return e.open()
+}
+
+func (e *edition) open() (*edition, error) {
+	if !e.settings.Enabled {
+		return nil, journey.ErrNoRealm
+	}
+	return e, nil
+}
+
+func (c *Catalog) exists(ctx context.Context, r realm.Name) (bool, error) {
+	if r == realm.Root {
+		return true, nil
+	}
+	_, err := c.documents.Document(ctx, realm.KindRealm, realm.Root, string(r))
+	if errors.Is(err, realm.ErrNoDocument) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// read makes an edition of what is stored now. A document that cannot be read
+// is told to the operator and left out: one broken tree does not close a
+// realm.
+func (c *Catalog) read(ctx context.Context, r realm.Name) (*edition, error) {
+	e := &edition{plans: map[string]planOrError{}}
+	settings, err := c.readSettings(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e.settings = settings
+	e.set = &tree.Set{Realm: r, Trees: map[string]*tree.Tree{}, Nodes: map[tree.NodeID]tree.Config{}}
+	trees, err := c.documents.Documents(ctx, realm.KindTree, r)
+	if err != nil {
+		return nil, fmt.Errorf("read trees of %s: %w", r, err)
+	}
+	for _, d := range trees {
+		t, err := tree.DecodeTree(d.ID, d.Body)
+		if err != nil {
+			c.logger.Error("a stored tree cannot be read", "realm", r, "tree", d.ID, "err", err)
+			continue
+		}
+		e.set.Trees[d.ID] = t
+	}
+	nodes, err := c.documents.Documents(ctx, realm.KindNode, r)
+	if err != nil {
+		return nil, fmt.Errorf("read nodes of %s: %w", r, err)
+	}
+	for _, d := range nodes {
+		config, err := tree.DecodeNode(d.Body)
+		if err != nil {
+			c.logger.Error("a stored node cannot be read", "realm", r, "node", d.ID, "err", err)
+			continue
+		}
+		config.ID = tree.NodeID(d.ID)
+		e.set.Nodes[config.ID] = config
+	}
+	return e, nil
+}
+
+func (c *Catalog) readSettings(ctx context.Context, r realm.Name) (realm.Settings, error) {
+	documents, err := c.documents.Documents(ctx, realm.KindSettings, r)
+	if err != nil {
+		return realm.Settings{}, fmt.Errorf("read settings of %s: %w", r, err)
+	}
+	bodies := map[string][]byte{}
+	for _, d := range documents {
+		bodies[d.ID] = d.Body
+	}
+	settings, err := realm.DecodeSettings(bodies["authentication"], bodies["session"], bodies["validation"])
+	if err != nil {
+		return realm.Settings{}, fmt.Errorf("settings of realm %s: %w", r, err)
+	}
+	return settings, nil
+}
+
+// retire keeps the plans that are about to be replaced for as long as a journey may run on
+// them. The caller holds s.mu.
+func (c *Catalog) retire(s *shelf) {
+	now := c.now()
+	for version, kept := range s.retired {
+		if kept.until.Before(now) {
+			delete(s.retired, version)
+		}
+	}
+	old := s.current.Load()
+	if old == nil {
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	for _, known := range old.plans {
+		if known.plan == nil {
+			continue
+		}
+		keep := max(retention, old.settings.JourneyMaxDuration, known.plan.MaxDuration())
+		s.retired[known.plan.Version] = retiredPlan{known.plan, now.Add(keep)}
+	}
+}

@@ -1,0 +1,86 @@
+package actors
+
+import (
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"sojourn/actors/journey"
+)
+
+// gateway activates journey actors on demand and lets them go again. It knows
+// for each active journey how many of its messages are unanswered; when none
+// is, the actor can be stopped and no message can be lost in its mailbox.
+type gateway struct {
+	root   *actor.RootContext
+	props  func(journey.ID) *actor.Props
+	shards [gatewayShards]gatewayShard
+}
+
+const gatewayShards = 64
+
+type gatewayShard struct {
+	sync.Mutex
+	active map[journey.ID]*activation
+}
+
+type activation struct {
+	pid        *actor.PID
+	unanswered int
+}
+
+func newGateway(root *actor.RootContext, props func(journey.ID) *actor.Props) *gateway {
+	g := &gateway{root: root, props: props}
+	for i := range g.shards {
+		g.shards[i].active = map[journey.ID]*activation{}
+	}
+	return g
+}
+
+func (g *gateway) shard(id journey.ID) *gatewayShard { return &g.shards[id[0]%gatewayShards] }
+
+// deliver hands a message to the journey's actor, which will call settle once
+// its record is committed and then answer replyTo.
+func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
+	s := g.shard(id)
+	s.Lock()
+	a, ok := s.active[id]
+	if !ok {
+		a = &activation{pid: g.root.Spawn(g.props(id))}
+		s.active[id] = a
+	}
+	a.unanswered++
+	pid := a.pid
+	s.Unlock()
+	g.root.RequestWithCustomSender(pid, message, replyTo)
+}
+
+// settle notes that n messages are as good as answered and passivates the actor
+// when none is left. Another message may bring the journey back at once: what
+// it must know is in the record by then.
+func (g *gateway) settle(id journey.ID, n int) {
+	s := g.shard(id)
+	s.Lock()
+	a := s.active[id]
+	a.unanswered -= n
+	idle := a.unanswered == 0
+	if idle {
+		delete(s.active, id)
+	}
+	s.Unlock()
+	if idle {
+		g.root.Stop(a.pid)
+	}
+}
+
+// active counts the journeys whose actor is in memory.
+func (g *gateway) active() int {
+	n := 0
+	for i := range g.shards {
+		s := &g.shards[i]
+		s.Lock()
+		n += len(s.active)
+		s.Unlock()
+	}
+	return n
+}

@@ -1,0 +1,352 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"sojourn/actors/callback"
+	"sojourn/actors/identity"
+	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
+	"sojourn/cts/session"
+)
+
+// Config is what Journeys needs. Every field without a default is required.
+type Config struct {
+	// Self is this member; View gives the current view, in which Self stands.
+	Self placement.MemberID
+	View func() placement.View
+	// Catalog knows realms, settings and trees.
+	Catalog *Catalog
+	// Users checks passwords and changes identities.
+	Users identity.Repository
+	// Sessions creates what successful journeys end in.
+	Sessions Sessions
+	// Keys make session tokens; DigestKey, 32 bytes, keys the digests by which
+	// a repeated answer is recognised. Both are the cluster's.
+	Keys      session.Keys
+	DigestKey []byte
+	// ServerID is shown in tokens as AM shows its server id ("01").
+	ServerID string
+	// Suffix ends every universal id, such as "ou=am-config".
+	Suffix string
+	Meter  Meter
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Rand gives unpredictable bytes; it is read concurrently.
+	Rand io.Reader
+	// MaxWaiting bounds the journeys kept in memory; zero means 1,000,000.
+	// MaxEnded bounds the memory of journeys that have ended; zero means
+	// 4,000,000.
+	MaxWaiting, MaxEnded int64
+	// StepTimeout bounds the effects of one step; zero means 30 seconds. It
+	// runs on though the client has gone, so that a retry finds the result.
+	StepTimeout time.Duration
+}
+
+// Journeys is the front door to all journeys of the cluster. Its methods may
+// be called on any member.
+type Journeys struct {
+	config  Config
+	effects effects
+	logger  *slog.Logger
+
+	system  *actor.ActorSystem
+	mux     *mux
+	gateway *gateway
+	records *records
+	writer  *sessionWriter
+
+	base   context.Context // ends when Close is called
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup
+
+	closing sync.Once
+	counts  counts
+}
+
+// errClosing is the cause of what Close ended.
+var errClosing = &session.UnavailableError{Reason: "this member is stopping", RetryAfter: time.Second}
+
+// New starts the actor system of this member. Close ends it.
+func New(c Config) (*Journeys, error) {
+	if c.View == nil || c.Catalog == nil || c.Users == nil || c.Sessions == nil || c.Meter == nil ||
+		c.Logger == nil || c.Now == nil || c.Rand == nil || c.Self == "" {
+		return nil, errors.New("actors: a required part of the configuration is missing")
+	}
+	if len(c.DigestKey) < 32 || len(c.Keys.Secret) < 32 || len(c.Keys.Mark) < 32 {
+		return nil, errors.New("actors: keys need 32 bytes each")
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = 1_000_000
+	}
+	if c.MaxEnded == 0 {
+		c.MaxEnded = 4_000_000
+	}
+	if c.StepTimeout == 0 {
+		c.StepTimeout = 30 * time.Second
+	}
+	j := &Journeys{
+		config:  c,
+		effects: effects{users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger},
+		logger:  c.Logger,
+		system:  newSystem(c.Logger),
+		records: newRecords(c.MaxWaiting, c.MaxEnded),
+	}
+	j.base, j.cancel = context.WithCancelCause(context.Background())
+	j.mux = newMux(j.system)
+	j.gateway = newGateway(j.system.Root, func(id journey.ID) *actor.Props {
+		return actor.PropsFromProducer(func() actor.Actor { return &journeyActor{j: j, id: id} })
+	})
+	j.writer = newSessionWriter(j, c.Sessions)
+	j.work.Add(1)
+	go j.sweep()
+	return j, nil
+}
+
+// Close ends what runs and waits for it. Requests that wait are answered as
+// unavailable. A second call does nothing.
+func (j *Journeys) Close() {
+	j.closing.Do(func() {
+		j.cancel(errClosing)
+		j.work.Wait()
+		j.system.Shutdown()
+	})
+}
+
+// sweep expires records once a second.
+func (j *Journeys) sweep() {
+	defer j.work.Done()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			j.records.sweep(j.config.Now())
+		case <-j.base.Done():
+			return
+		}
+	}
+}
+
+// Start begins a journey, or answers for a session that is there already. Its
+// errors are listed at package journey.
+func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.Reply, error) {
+	settings, err := j.config.Catalog.Settings(ctx, r.Realm)
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	plan, err := j.config.Catalog.Plan(ctx, r.Realm, r.Tree)
+	if err != nil {
+		if errors.Is(err, journey.ErrNoTree) {
+			j.logger.Debug("a tree cannot be run", "realm", r.Realm, "tree", r.Tree, "err", err)
+		}
+		return journey.Reply{}, err
+	}
+	if satisfied(r, plan) {
+		return existing(r, settings.SuccessURL), nil
+	}
+	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
+	state, step := journey.Start(plan, env, r.NoSession)
+	id, err := j.mint()
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	j.counts.started.Add(1)
+	if ask, ok := step.(journey.Ask); ok && !state.Traced {
+		t := trace{tree: plan.Name, version: plan.Version, noSession: r.NoSession, request: state.Request}
+		raw, err := t.encode()
+		if err != nil {
+			return journey.Reply{}, fmt.Errorf("encode trace: %w", err)
+		}
+		if len(raw) <= maxTrace {
+			reply := journey.Reply{Ref: j.ref(id, r, state, plan, env), Ask: &ask, Realm: r.Realm}
+			reply.Ref.Trace = raw
+			return j.fill(ctx, r, reply)
+		}
+	}
+	if j.records.full() {
+		return journey.Reply{}, errFull
+	}
+	reply, err := j.route(ctx, id, &begin{request: r, plan: plan, state: state, step: step})
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	return j.fill(ctx, r, reply)
+}
+
+var errFull = &session.UnavailableError{Reason: "too many journeys in progress", RetryAfter: 5 * time.Second}
+
+// ref is what the authId of a journey says.
+func (j *Journeys) ref(id journey.ID, r journey.StartRequest, s journey.State, p *journey.Plan, env journey.Env) journey.Ref {
+	return journey.Ref{
+		Journey:    id,
+		Step:       s.Step,
+		Realm:      r.Realm,
+		IndexType:  r.IndexType,
+		IndexValue: r.IndexValue,
+		Started:    s.Started,
+		Expires:    s.Deadline(p, env.Settings),
+	}
+}
+
+// mint draws the id of a new journey until this member owns it, so that
+// creating one needs no hop.
+func (j *Journeys) mint() (journey.ID, error) {
+	view := j.config.View()
+	for {
+		var id journey.ID
+		if _, err := io.ReadFull(j.config.Rand, id[:]); err != nil {
+			return id, fmt.Errorf("draw a journey id: %w", err)
+		}
+		owner, ok := view.Owner(id)
+		if !ok {
+			return id, &session.UnavailableError{Reason: "this member is in no view", RetryAfter: time.Second}
+		}
+		if owner.ID == j.config.Self || owner.Draining {
+			return id, nil
+		}
+	}
+}
+
+// satisfied reports whether the session that the request carries makes the
+// journey superfluous (am-contract section 1.6).
+func satisfied(r journey.StartRequest, plan *journey.Plan) bool {
+	if r.Session == nil || r.ForceAuth || plan.MustRun || r.Session.Principal.Realm != r.Realm {
+		return false
+	}
+	if r.Tree == "" {
+		return true
+	}
+	for _, name := range r.Session.Trees {
+		if name == plan.Name {
+			return true
+		}
+	}
+	return false
+}
+
+func existing(r journey.StartRequest, url string) journey.Reply {
+	if goal := r.Request.Parameters["goto"]; len(goal) > 0 && goal[0] != "" {
+		url = goal[0]
+	}
+	return journey.Reply{
+		Done:     &journey.Done{Success: true, URL: url, Session: *r.Session, NoSession: r.NoSession},
+		Realm:    r.Realm,
+		Existing: true,
+	}
+}
+
+// fill answers steps from the request's own credentials for as long as it can
+// answer a whole one (zero-page login). Each credential is used once.
+func (j *Journeys) fill(ctx context.Context, r journey.StartRequest, reply journey.Reply) (journey.Reply, error) {
+	for reply.Ask != nil {
+		answers, ok := fillable(reply.Ask.Callbacks, &r.Username, &r.Password)
+		if !ok {
+			return reply, nil
+		}
+		next, err := j.Resume(ctx, journey.ResumeRequest{
+			Ref: reply.Ref, Answers: answers, Request: r.Request, Session: r.Session,
+		})
+		if err != nil {
+			return journey.Reply{}, err
+		}
+		reply = next
+	}
+	return reply, nil
+}
+
+func fillable(asked []callback.Callback, username **string, password **identity.Secret) ([]callback.Answer, bool) {
+	name, secret := *username, *password
+	answers := make([]callback.Answer, 0, len(asked))
+	for _, c := range asked {
+		switch {
+		case c.Type == callback.Name && name != nil:
+			answers = append(answers, callback.Answer{Type: c.Type, Values: []any{*name}})
+			name = nil
+		case c.Type == callback.Password && secret != nil:
+			answers = append(answers, callback.Answer{Type: c.Type, Values: []any{string(*secret)}})
+			secret = nil
+		default:
+			return nil, false
+		}
+	}
+	*username, *password = name, secret
+	return answers, len(answers) > 0
+}
+
+// Resume answers the current step of a journey. Its errors are listed at
+// package journey.
+func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey.Reply, error) {
+	if !j.config.Now().Before(r.Ref.Expires) {
+		return journey.Reply{}, journey.ErrGone
+	}
+	d, err := digestOf(j.config.DigestKey, r.Answers)
+	if err != nil {
+		return journey.Reply{}, fmt.Errorf("digest of answers: %w", err)
+	}
+	return j.route(ctx, r.Ref.Journey, &resume{request: r, digest: d})
+}
+
+// route sends a message to the journey's owner and waits for its reply.
+func (j *Journeys) route(ctx context.Context, id journey.ID, message any) (journey.Reply, error) {
+	owner, ok := j.config.View().Owner(id)
+	if !ok || owner.ID != j.config.Self {
+		return journey.Reply{}, &session.UnavailableError{Reason: "the journey's owner cannot be reached", RetryAfter: time.Second}
+	}
+	ctx, cancel := withCause(ctx, j.base)
+	defer cancel()
+	got, err := j.mux.ask(ctx, func(replyTo *actor.PID) { j.gateway.deliver(id, message, replyTo) })
+	if err != nil {
+		return journey.Reply{}, unavailable(err)
+	}
+	answer := got.(*answer)
+	if answer.err != nil {
+		return journey.Reply{}, unavailable(answer.err)
+	}
+	return answer.reply, nil
+}
+
+// withCause is ctx that also ends when base does.
+func withCause(ctx, base context.Context) (context.Context, func()) {
+	both, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(base, func() { cancel(context.Cause(base)) })
+	return both, func() { stop(); cancel(nil) }
+}
+
+// counts are the counters behind Metrics.
+type counts struct {
+	started, succeeded, failed, replayed atomic.Int64
+}
+
+// Metrics are the front door's counters and gauges since the start of the
+// process.
+type Metrics struct {
+	// Started counts starts, the ones that left no trace included; Succeeded
+	// and Failed count ends; Replayed counts repeated requests that were given
+	// the reply of the first.
+	Started, Succeeded, Failed, Replayed int64
+	// Waiting and Ended count records; Active counts actors in memory.
+	Waiting, Ended, Active int64
+}
+
+// Metrics returns the current figures.
+func (j *Journeys) Metrics() Metrics {
+	return Metrics{
+		Started:   j.counts.started.Load(),
+		Succeeded: j.counts.succeeded.Load(),
+		Failed:    j.counts.failed.Load(),
+		Replayed:  j.counts.replayed.Load(),
+		Waiting:   j.records.waiting.Load(),
+		Ended:     j.records.ended.Load(),
+		Active:    int64(j.gateway.active()),
+	}
+}

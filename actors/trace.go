@@ -1,0 +1,95 @@
+package actors
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"sojourn/actors/journey"
+	"sojourn/actors/node"
+)
+
+// trace is all that is needed to replay the start of a journey that is kept
+// nowhere: it travels inside the signed authId. It holds no secret.
+type trace struct {
+	tree      string
+	version   journey.Version
+	noSession bool
+	request   node.Request // locales and parameters of the first request
+}
+
+// maxTrace bounds an encoded trace, in bytes; a start with a longer one is
+// kept like any other journey.
+const maxTrace = 2 << 10
+
+// The encoding is: version byte, flags, tree version (16), length of the tree's
+// name (uvarint), name, then the request as JSON unless it is empty.
+const (
+	traceVersion   = 1
+	traceNoSession = 1 << 0
+	traceRequest   = 1 << 1
+)
+
+var errTrace = errors.New("not a journey's trace")
+
+func (t trace) encode() ([]byte, error) {
+	var flags byte
+	var request []byte
+	if t.noSession {
+		flags |= traceNoSession
+	}
+	if len(t.request.Locales) > 0 || len(t.request.Parameters) > 0 {
+		flags |= traceRequest
+		var err error
+		if request, err = json.Marshal(t.request); err != nil {
+			return nil, err
+		}
+	}
+	b := make([]byte, 0, 24+len(t.tree)+len(request))
+	b = append(b, traceVersion, flags)
+	b = append(b, t.version[:]...)
+	b = binary.AppendUvarint(b, uint64(len(t.tree)))
+	b = append(b, t.tree...)
+	return append(b, request...), nil
+}
+
+func decodeTrace(raw []byte) (trace, error) {
+	var t trace
+	if len(raw) < 2+len(t.version) || len(raw) > maxTrace || raw[0] != traceVersion {
+		return t, errTrace
+	}
+	flags := raw[1]
+	raw = raw[2+copy(t.version[:], raw[2:]):]
+	n, used := binary.Uvarint(raw)
+	if used <= 0 || n > uint64(len(raw)-used) {
+		return t, errTrace
+	}
+	t.tree, raw = string(raw[used:used+int(n)]), raw[used+int(n):] //nolint:gosec // bounded by the line above
+	t.noSession = flags&traceNoSession != 0
+	if flags&traceRequest != 0 {
+		if err := json.Unmarshal(raw, &t.request); err != nil {
+			return t, errTrace
+		}
+	}
+	return t, nil
+}
+
+// replay runs the start again as it was at started. The result is the state
+// that waits for the first answer.
+func (t trace) replay(plan *journey.Plan, env journey.Env, started time.Time) (journey.State, bool) {
+	env.Now = started
+	env.Request = &t.request
+	env.Rand = noRandom{}
+	state, step := journey.Start(plan, env, t.noSession)
+	_, asks := step.(journey.Ask)
+	return state, asks && !state.Traced
+}
+
+// noRandom is the random source of a replay: a start that draws is not one
+// that can be replayed.
+type noRandom struct{}
+
+var errReplayRandom = errors.New("a replayed start may not draw random bytes")
+
+func (noRandom) Read([]byte) (int, error) { return 0, errReplayRandom }
