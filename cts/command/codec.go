@@ -1,0 +1,275 @@
+package command
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+)
+
+const (
+	entryVersion   = 1
+	commandVersion = 1
+	// entryHeader is what an entry has before its first command.
+	entryHeader = 1 + 8
+)
+
+// Entry is what one log entry carries.
+type Entry struct {
+	// Term in which the commands were decided. What a leader read to decide
+	// them can only be relied on while it leads: in the log of another term the
+	// whole entry changes nothing.
+	Term uint64
+	// Commands as Append wrote them.
+	Commands [][]byte
+}
+
+// Append writes a command. The error says that it is too large.
+func Append(b []byte, c Command) ([]byte, error) {
+	start := len(b)
+	b = append(b, byte(c.op()), commandVersion)
+	b, err := c.appendPayload(b)
+	if err != nil {
+		return b[:start], err
+	}
+	if n := len(b) - start; n > MaxCommand {
+		return b[:start], fmt.Errorf("a command of %d bytes is larger than %d", n, MaxCommand)
+	}
+	return b, nil
+}
+
+// AppendEntry writes an entry.
+func AppendEntry(b []byte, e Entry) []byte {
+	b = append(b, entryVersion)
+	b = binary.BigEndian.AppendUint64(b, e.Term)
+	for _, c := range e.Commands {
+		b = appendText(b, c)
+	}
+	return b
+}
+
+// DecodeEntry reads an entry. Its commands are parts of data.
+func DecodeEntry(data []byte) (Entry, error) {
+	if len(data) < entryHeader {
+		return Entry{}, malformed("log entry of %d bytes", len(data))
+	}
+	if data[0] != entryVersion {
+		return Entry{}, &VersionError{What: "a log entry", Version: data[0]}
+	}
+	e := Entry{Term: binary.BigEndian.Uint64(data[1:])}
+	r := reader{rest: data[entryHeader:]}
+	for len(r.rest) > 0 {
+		e.Commands = append(e.Commands, r.bytes())
+	}
+	return e, r.done()
+}
+
+// Decode reads a command. It keeps no reference to data, except in
+// RestoreChunk.
+func Decode(data []byte) (Command, error) {
+	r := &reader{rest: data}
+	op, version := Op(r.byte()), r.byte()
+	if r.err != nil {
+		return nil, r.err
+	}
+	if version != commandVersion {
+		return nil, &VersionError{What: fmt.Sprintf("command %d", op), Version: version}
+	}
+	c := r.command(op)
+	if c == nil && r.err == nil {
+		return nil, &VersionError{What: fmt.Sprintf("command %d, unknown here,", op), Version: version}
+	}
+	if err := r.done(); err != nil {
+		return nil, fmt.Errorf("command %d: %w", op, err)
+	}
+	return c, nil
+}
+
+func (r *reader) command(op Op) Command {
+	switch op {
+	case OpNoop:
+		return Noop{}
+	case OpClusterID:
+		return ClusterID{ID: r.id()}
+	case OpPutSession:
+		return r.putSession()
+	case OpDeleteSessions:
+		c := DeleteSessions{At: r.time()}
+		for range r.count(MaxDelete, 16) {
+			c.IDs = append(c.IDs, r.id())
+		}
+		return c
+	case OpTouch:
+		var c Touch
+		for range r.count(MaxTouches, 24) {
+			c.Accesses = append(c.Accesses, Access{ID: r.id(), At: r.time()})
+		}
+		return c
+	case OpExpire:
+		c := Expire{At: r.time()}
+		for range r.count(MaxExpire, 25) {
+			c.Dues = append(c.Dues, Due{Minute: r.uint64(), Kind: DueKind(r.byte()), ID: r.id()})
+		}
+		return c
+	case OpSetProperties:
+		return SetProperties{ID: r.id(), Properties: r.strings()}
+	case OpPutIdentity:
+		return r.putIdentity()
+	case OpDeleteIdentity:
+		return DeleteIdentity{Realm: realm.Name(r.text()), Name: r.text()}
+	case OpPutDocument:
+		return PutDocument{Document: r.document()}
+	case OpDeleteDocument:
+		return DeleteDocument{Kind: realm.DocumentKind(r.text()), Realm: realm.Name(r.text()), ID: r.text()}
+	case OpWipe:
+		return Wipe{Restore: r.id()}
+	case OpRestoreChunk:
+		return r.restoreChunk()
+	case OpRestoreDone:
+		return RestoreDone{Restore: r.id(), Totals: Totals{Count: r.uint64(), Sum: r.uint64()}}
+	default:
+		return nil
+	}
+}
+
+func (r *reader) putSession() Command {
+	var c PutSession
+	if r.bool() {
+		id := session.ID(r.id())
+		c.Replaces = &id
+	}
+	c.Session = r.session()
+	return c
+}
+
+func (r *reader) putIdentity() Command {
+	if r.err != nil {
+		return nil
+	}
+	i, err := decodeIdentity(r.rest)
+	r.rest, r.err = nil, err
+	return PutIdentity{Identity: i}
+}
+
+func (r *reader) restoreChunk() Command {
+	c := RestoreChunk{Restore: r.id()}
+	for range r.count(MaxCommand, 2) {
+		p := Pair{Key: r.bytes(), Value: r.bytes()}
+		if len(p.Key) == 0 || Own(p.Key) {
+			r.fail("a restored key is empty or the store's own")
+		}
+		c.Pairs = append(c.Pairs, p)
+	}
+	return c
+}
+
+func (Noop) appendPayload(b []byte) ([]byte, error) { return b, nil }
+
+func (c ClusterID) appendPayload(b []byte) ([]byte, error) { return append(b, c.ID[:]...), nil }
+
+func (c PutSession) appendPayload(b []byte) ([]byte, error) {
+	b = appendBool(b, c.Replaces != nil)
+	if c.Replaces != nil {
+		b = append(b, c.Replaces[:]...)
+	}
+	start := len(b)
+	b = AppendSession(b, c.Session)
+	if n := len(b) - start; n > MaxRecord {
+		return b, fmt.Errorf("a session of %d bytes is larger than %d", n, MaxRecord)
+	}
+	return b, nil
+}
+
+func (c DeleteSessions) appendPayload(b []byte) ([]byte, error) {
+	if len(c.IDs) > MaxDelete {
+		return b, fmt.Errorf("%d sessions to delete at once, at most %d", len(c.IDs), MaxDelete)
+	}
+	b = appendTime(b, c.At)
+	b = binary.AppendUvarint(b, uint64(len(c.IDs)))
+	for _, id := range c.IDs {
+		b = append(b, id[:]...)
+	}
+	return b, nil
+}
+
+func (c Touch) appendPayload(b []byte) ([]byte, error) {
+	if len(c.Accesses) > MaxTouches {
+		return b, fmt.Errorf("%d accesses at once, at most %d", len(c.Accesses), MaxTouches)
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.Accesses)))
+	for _, a := range c.Accesses {
+		b = append(b, a.ID[:]...)
+		b = appendTime(b, a.At)
+	}
+	return b, nil
+}
+
+func (c Expire) appendPayload(b []byte) ([]byte, error) {
+	if len(c.Dues) > MaxExpire {
+		return b, fmt.Errorf("%d expiry entries at once, at most %d", len(c.Dues), MaxExpire)
+	}
+	b = appendTime(b, c.At)
+	b = binary.AppendUvarint(b, uint64(len(c.Dues)))
+	for _, d := range c.Dues {
+		b = binary.BigEndian.AppendUint64(b, d.Minute)
+		b = append(b, byte(d.Kind))
+		b = append(b, d.ID[:]...)
+	}
+	return b, nil
+}
+
+func (c SetProperties) appendPayload(b []byte) ([]byte, error) {
+	b = append(b, c.ID[:]...)
+	start := len(b)
+	b = appendMap(b, c.Properties)
+	if n := len(b) - start; n > MaxRecord {
+		return b, fmt.Errorf("properties of %d bytes are larger than %d", n, MaxRecord)
+	}
+	return b, nil
+}
+
+func (c PutIdentity) appendPayload(b []byte) ([]byte, error) {
+	start := len(b)
+	b, err := AppendIdentity(b, c.Identity)
+	if n := len(b) - start; err == nil && n > MaxRecord {
+		err = fmt.Errorf("an identity of %d bytes is larger than %d", n, MaxRecord)
+	}
+	return b, err
+}
+
+func (c DeleteIdentity) appendPayload(b []byte) ([]byte, error) {
+	b = appendText(b, c.Realm)
+	return appendText(b, c.Name), nil
+}
+
+func (c PutDocument) appendPayload(b []byte) ([]byte, error) {
+	if n := len(c.Document.Body); n > realm.MaxDocument {
+		return b, fmt.Errorf("a document of %d bytes is larger than %d", n, realm.MaxDocument)
+	}
+	return appendDocument(b, c.Document), nil
+}
+
+func (c DeleteDocument) appendPayload(b []byte) ([]byte, error) {
+	b = appendText(b, c.Kind)
+	b = appendText(b, c.Realm)
+	return appendText(b, c.ID), nil
+}
+
+func (c Wipe) appendPayload(b []byte) ([]byte, error) { return append(b, c.Restore[:]...), nil }
+
+func (c RestoreChunk) appendPayload(b []byte) ([]byte, error) {
+	b = append(b, c.Restore[:]...)
+	b = binary.AppendUvarint(b, uint64(len(c.Pairs)))
+	for _, p := range c.Pairs {
+		b = appendText(b, p.Key)
+		b = appendText(b, p.Value)
+	}
+	return b, nil
+}
+
+func (c RestoreDone) appendPayload(b []byte) ([]byte, error) {
+	b = append(b, c.Restore[:]...)
+	b = binary.BigEndian.AppendUint64(b, c.Totals.Count)
+	return binary.BigEndian.AppendUint64(b, c.Totals.Sum), nil
+}

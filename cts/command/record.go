@@ -1,0 +1,215 @@
+package command
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"sojourn/actors/identity"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+)
+
+// Every value in the store starts with the version of its form.
+const recordVersion = 1
+
+// AppendSession writes a session in the form that commands and records share.
+func AppendSession(b []byte, s session.Session) []byte {
+	b = append(b, s.ID[:]...)
+	b = append(b, s.Journey[:]...)
+	b = appendTime(b, s.Created)
+	b = appendTime(b, s.LastAccess)
+	b = binary.AppendVarint(b, int64(s.Policy.MaxSession))
+	b = binary.AppendVarint(b, int64(s.Policy.MaxIdle))
+	b = binary.AppendVarint(b, int64(s.Policy.TouchInterval))
+	b = binary.AppendVarint(b, int64(s.AuthLevel))
+	b = appendBool(b, s.Admin)
+	b = appendText(b, s.Principal.Realm)
+	b = appendText(b, s.Principal.Username)
+	b = appendText(b, s.Principal.UniversalID)
+	b = binary.AppendUvarint(b, uint64(len(s.Trees)))
+	for _, tree := range s.Trees {
+		b = appendText(b, tree)
+	}
+	return appendMap(b, s.Properties)
+}
+
+func (r *reader) session() session.Session {
+	var s session.Session
+	s.ID = r.id()
+	s.Journey = r.id()
+	s.Created = r.time()
+	s.LastAccess = r.time()
+	s.Policy.MaxSession = time.Duration(r.varint())
+	s.Policy.MaxIdle = time.Duration(r.varint())
+	s.Policy.TouchInterval = time.Duration(r.varint())
+	s.AuthLevel = int(r.varint())
+	s.Admin = r.bool()
+	s.Principal.Realm = realm.Name(r.text())
+	s.Principal.Username = r.text()
+	s.Principal.UniversalID = r.text()
+	if n := r.count(math.MaxInt32, 1); n > 0 {
+		s.Trees = make([]string, n)
+		for i := range s.Trees {
+			s.Trees[i] = r.text()
+		}
+	}
+	s.Properties = r.strings()
+	return s
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 || (n > 1 && r.rest[n-1] == 0) {
+		r.fail("not a number")
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// open starts reading a record and checks its version.
+func open(what string, value []byte) (*reader, error) {
+	r := &reader{rest: value}
+	if v := r.byte(); r.err == nil && v != recordVersion {
+		return nil, &VersionError{What: what, Version: v}
+	}
+	return r, r.err
+}
+
+// sessionRecord is the value under SessionKey: version, index, session.
+func sessionRecord(index uint64, s session.Session) []byte {
+	b := make([]byte, 0, 256)
+	b = append(b, recordVersion)
+	b = binary.BigEndian.AppendUint64(b, index)
+	return AppendSession(b, s)
+}
+
+// DecodeSession reads the value under SessionKey: the session as it was
+// created, and the index of the log entry that created it. Use WithAccess to
+// add the latest access.
+func DecodeSession(value []byte) (session.Session, uint64, error) {
+	r, err := open("a session", value)
+	if err != nil {
+		return session.Session{}, 0, err
+	}
+	index := r.uint64()
+	s := r.session()
+	return s, index, r.done()
+}
+
+// access is the value under AccessKey: when a session was accessed last, and
+// the minute under which the expiry index has it.
+type access struct {
+	at     time.Time
+	minute uint64
+}
+
+func (a access) record() []byte {
+	b := make([]byte, 0, 17)
+	b = append(b, recordVersion)
+	b = appendTime(b, a.at)
+	return binary.BigEndian.AppendUint64(b, a.minute)
+}
+
+func decodeAccess(value []byte) (access, error) {
+	r, err := open("a latest access", value)
+	if err != nil {
+		return access{}, err
+	}
+	a := access{at: r.time(), minute: r.uint64()}
+	return a, r.done()
+}
+
+// WithAccess returns s with the latest access that the value under AccessKey
+// tells.
+func WithAccess(s session.Session, value []byte) (session.Session, error) {
+	a, err := decodeAccess(value)
+	if err != nil {
+		return s, err
+	}
+	return s.Touched(a.at), nil
+}
+
+// origin is the value under JourneyKey: the session that a journey created.
+type origin struct {
+	session session.ID
+	index   uint64
+	minute  uint64 // in the expiry index; 0 while the session lives
+}
+
+func (o origin) record() []byte {
+	b := make([]byte, 0, 33)
+	b = append(b, recordVersion)
+	b = append(b, o.session[:]...)
+	b = binary.BigEndian.AppendUint64(b, o.index)
+	return binary.BigEndian.AppendUint64(b, o.minute)
+}
+
+func decodeOrigin(value []byte) (origin, error) {
+	r, err := open("a journey's session", value)
+	if err != nil {
+		return origin{}, err
+	}
+	o := origin{session: r.id(), index: r.uint64(), minute: r.uint64()}
+	return o, r.done()
+}
+
+// AppendIdentity writes an identity in the form that commands and records
+// share: JSON, since it gains fields more often than it is written.
+func AppendIdentity(b []byte, i identity.Identity) ([]byte, error) {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return b, fmt.Errorf("encode identity %q: %w", i.Name, err)
+	}
+	return append(b, text...), nil
+}
+
+// DecodeIdentity reads the value under IdentityKey.
+func DecodeIdentity(value []byte) (identity.Identity, error) {
+	r, err := open("an identity", value)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	return decodeIdentity(r.rest)
+}
+
+func decodeIdentity(text []byte) (identity.Identity, error) {
+	var i identity.Identity
+	if err := json.Unmarshal(text, &i); err != nil {
+		return i, malformed("identity: %v", err)
+	}
+	return i, nil
+}
+
+func appendDocument(b []byte, d realm.Document) []byte {
+	b = appendText(b, d.Kind)
+	b = appendText(b, d.Realm)
+	b = appendText(b, d.ID)
+	b = appendText(b, d.Rev)
+	return appendText(b, d.Body)
+}
+
+func (r *reader) document() realm.Document {
+	d := realm.Document{
+		Kind: realm.DocumentKind(r.text()), Realm: realm.Name(r.text()), ID: r.text(), Rev: r.text(),
+	}
+	d.Body = append(d.Body, r.bytes()...)
+	if _, err := strconv.ParseUint(d.Rev, 10, 64); err != nil {
+		r.fail("revision %q is no number", d.Rev)
+	}
+	return d
+}
+
+// DecodeDocument reads the value under DocumentKey.
+func DecodeDocument(value []byte) (realm.Document, error) {
+	r, err := open("a document", value)
+	if err != nil {
+		return realm.Document{}, err
+	}
+	d := r.document()
+	return d, r.done()
+}
