@@ -1,0 +1,245 @@
+package realm_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sojourn/actors/realm"
+)
+
+func TestDecodeSettingsDefaults(t *testing.T) {
+	tests := []struct{ name, auth, session, validation string }{
+		{"nothing", "", "", ""},
+		{"empty objects", "{}", "{}", "{}"},
+		{"null groups", `{"trees":null}`, `{"dynamic":null}`, `{"validGotoDestinations":null}`},
+		{"null values", `{"trees":{"authenticationSessionsMaxDuration":null}}`, `{"dynamic":{"maxIdleTime":null}}`, "null"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := realm.DecodeSettings([]byte(tt.auth), []byte(tt.session), []byte(tt.validation))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := realm.DefaultSettings(); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestDecodeSettingsValues(t *testing.T) {
+	auth := `{"_id":"","trees":{"authenticationSessionsMaxDuration":"10","authenticationTreeCookieHttpOnly":"false"},
+		"accountlockout":{"loginFailureLockoutMode":true,"loginFailureCount":3,"loginFailureDuration":60,
+			"lockoutDuration":2,"lockoutDurationMultiplier":4,"lockoutWarnUserCount":1},
+		"general":{"defaultAuthLevel":7},"core":{"orgConfig":"Main"},"security":{"addClearSiteDataHeader":false},
+		"postauthprocess":{"loginSuccessUrl":["/home","/other"],"loginFailureUrl":"https://a.example/sorry"},
+		"userprofile":{"dynamicProfileCreation":"ignore"}}`
+	session := `{"dynamic":{"maxSessionTime":2147483647,"maxIdleTime":1,"maxCachingTime":0},
+		"general":{"latestAccessTimeUpdateFrequency":0},"sessionPropertyWhitelist":["a","b"]}`
+	validation := `{"validGotoDestinations":["https://a.example/*"]}`
+	got, err := realm.DecodeSettings([]byte(auth), []byte(session), []byte(validation))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := realm.Settings{
+		Enabled:            true,
+		DefaultTree:        "Main",
+		JourneyMaxDuration: 10 * time.Minute,
+		MaxSession:         153722867 * time.Minute, // the longest there is
+		MaxIdle:            time.Minute,
+		SessionProperties:  []string{"a", "b"},
+		SuccessURL:         "/home",
+		FailureURL:         "https://a.example/sorry",
+		GotoPatterns:       []string{"https://a.example/*"},
+		DefaultAuthLevel:   7,
+		Lockout: realm.Lockout{
+			Enabled: true, Failures: 3, Window: time.Minute, Duration: 2 * time.Minute, Multiplier: 4, WarnAfter: 1,
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestDecodeSettingsFaults(t *testing.T) {
+	tests := []struct{ name, auth, session, validation, want string }{
+		{"zero minutes", `{"trees":{"authenticationSessionsMaxDuration":0}}`, "", "", "settings authentication: trees.authenticationSessionsMaxDuration: a whole number from 1 to 2147483647 is needed"},
+		{"too many minutes", `{"trees":{"authenticationSessionsMaxDuration":2147483648}}`, "", "", "from 1 to 2147483647"},
+		{"half a minute", `{"trees":{"authenticationSessionsMaxDuration":0.5}}`, "", "", "a whole number"},
+		{"negative lock", `{"accountlockout":{"lockoutDuration":-1}}`, "", "", "accountlockout.lockoutDuration: a whole number from 0"},
+		{"flag", `{"accountlockout":{"loginFailureLockoutMode":"maybe"}}`, "", "", "accountlockout.loginFailureLockoutMode: true or false is needed"},
+		{"profile mode", `{"userprofile":{"dynamicProfileCreation":"sometimes"}}`, "", "", `"sometimes" is none of false, ignore, true, createAlias`},
+		{"success URL with a line feed", `{"postauthprocess":{"loginSuccessUrl":["/a\nb"]}}`, "", "", "postauthprocess.loginSuccessUrl"},
+		{"no default tree", `{"core":{"orgConfig":""}}`, "", "", "core.orgConfig: a tree's name is needed"},
+		{"group is a list", `{"trees":[]}`, "", "", "trees: an object is needed, not a list"},
+		{"idle time", "", `{"dynamic":{"maxIdleTime":0}}`, "", "settings session: dynamic.maxIdleTime"},
+		{"properties", "", `{"sessionPropertyWhitelist":[{}]}`, "", "sessionPropertyWhitelist: a text is needed, not an object"},
+		{"pattern", "", "", `{"validGotoDestinations":["*"]}`, "settings validation: validGotoDestinations: URL pattern \"*\""},
+		{"not JSON", "{", "", "", "settings authentication: the text ends too early"},
+		{"a list", "[]", "", "", "settings authentication: an object is needed, not a list"},
+		{"a key twice", `{"core":{"orgConfig":"a","orgConfig":"b"}}`, "", "", `settings authentication: /core: the key "orgConfig" stands there twice`},
+		{"two values", "{} {}", "", "", "more data follows"},
+		{"invalid UTF-8", "{\"a\":\"\xff\"}", "", "", "not valid UTF-8"},
+		{"too large", `{"a":"` + strings.Repeat("a", realm.MaxDocument) + `"}`, "", "", "larger than"},
+		{"too deep", strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70), "", "", "deeper than 64 levels"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := realm.DecodeSettings([]byte(tt.auth), []byte(tt.session), []byte(tt.validation))
+			var fault *realm.SettingError
+			if !errors.As(err, &fault) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+	t.Run("all at once", func(t *testing.T) {
+		_, err := realm.DecodeSettings([]byte(`{"core":{"orgConfig":""},"general":{"defaultAuthLevel":-1}}`), []byte("{"), nil)
+		for _, want := range []string{"core.orgConfig", "general.defaultAuthLevel", "settings session"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v does not name %s", err, want)
+			}
+		}
+	})
+}
+
+func TestUnknownSettings(t *testing.T) {
+	got := realm.UnknownSettings(
+		[]byte(`{"_id":"","_rev":"1","trees":{"suspendedAuthenticationTimeout":9,"zzz":1,"aaa":1},"newGroup":{"a":1}}`),
+		[]byte(`{"quota":1,"dynamic":{"quotaLimit":2}}`), nil)
+	want := []string{"authentication: newGroup", "authentication: trees.aaa", "authentication: trees.zzz", "session: quota"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAuthenticationDocument(t *testing.T) {
+	t.Run("defaults", func(t *testing.T) {
+		got, err := realm.AuthenticationDocument(realm.DefaultSettings(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := `{"accountlockout":{"lockoutDuration":0,"lockoutDurationMultiplier":1,"lockoutWarnUserCount":0,` +
+			`"loginFailureCount":5,"loginFailureDuration":300,"loginFailureLockoutMode":false,"storeInvalidAttemptsInDataStore":true},` +
+			`"core":{"adminAuthModule":"Login","orgConfig":"Login"},` +
+			`"general":{"defaultAuthLevel":0,"identityType":["agent","user"],"locale":"en_US","statelessSessionsEnabled":false,` +
+			`"twoFactorRequired":false,"userStatusCallbackPlugins":[]},` +
+			`"postauthprocess":{"loginFailureUrl":[],"loginPostProcessClass":[],"loginSuccessUrl":["/am/console"],` +
+			`"userAttributeSessionMapping":[],"usernameGeneratorEnabled":true},` +
+			`"security":{"addClearSiteDataHeader":true,"keyAlias":"test","moduleBasedAuthEnabled":false,"sharedSecret":null,` +
+			`"zeroPageLoginAllowedWithoutReferrer":true,"zeroPageLoginEnabled":false,"zeroPageLoginReferrerWhiteList":[]},` +
+			`"trees":{"authenticationSessionsMaxDuration":5,"authenticationSessionsStateManagement":"In-Memory",` +
+			`"authenticationSessionsWhitelist":false,"authenticationTreeCookieHttpOnly":true,"suspendedAuthenticationTimeout":5},` +
+			`"userprofile":{"aliasAttributeName":["uid"],"defaultRole":[],"dynamicProfileCreation":"false"}}`
+		if string(got) != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	})
+	t.Run("stored values stay", func(t *testing.T) {
+		stored := `{"general":{"locale":"de","ours":{"a":[1]}},"security":{"sharedSecret":"hush"},"trees":{"suspendedAuthenticationTimeout":null}}`
+		raw, err := realm.AuthenticationDocument(realm.DefaultSettings(), []byte(stored))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]map[string]any
+		if err := json.Unmarshal(raw, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got["general"]["locale"] != "de" || got["general"]["ours"] == nil || got["trees"]["suspendedAuthenticationTimeout"] != 5.0 {
+			t.Errorf("got %s", raw)
+		}
+		if strings.Contains(string(raw), "hush") {
+			t.Errorf("a secret is shown: %s", raw)
+		}
+	})
+	t.Run("not JSON", func(t *testing.T) {
+		if raw, err := realm.AuthenticationDocument(realm.DefaultSettings(), []byte("[")); err == nil {
+			t.Errorf("got %s", raw)
+		}
+	})
+}
+
+// What the documents show of settings reads back as the same settings.
+func TestSettingsRoundTrip(t *testing.T) {
+	minutes := func(t *rapid.T, name string, low int) time.Duration {
+		return time.Duration(rapid.IntRange(low, 1<<20).Draw(t, name)) * time.Minute
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`[a-zA-Z0-9]{1,8}`)
+		s := realm.Settings{
+			Enabled:            true,
+			DefaultTree:        text.Draw(t, "tree"),
+			JourneyMaxDuration: minutes(t, "duration", 1),
+			HidesTokenID:       rapid.Bool().Draw(t, "hides"),
+			MaxSession:         minutes(t, "session", 1),
+			MaxIdle:            minutes(t, "idle", 1),
+			MaxCaching:         minutes(t, "caching", 0),
+			TouchInterval:      time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "touch")) * time.Second,
+			SessionProperties:  rapid.SliceOfN(text, 1, 3).Draw(t, "properties"),
+			ClearsSiteData:     rapid.Bool().Draw(t, "clears"),
+			SuccessURL:         "/" + text.Draw(t, "success"),
+			FailureURL:         rapid.SampledFrom([]string{"", "/sorry"}).Draw(t, "failure"),
+			GotoPatterns:       []string{"https://" + rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "host") + "/*"},
+			ProfileRequired:    rapid.Bool().Draw(t, "profile"),
+			DefaultAuthLevel:   rapid.IntRange(0, 9).Draw(t, "level"),
+			Lockout: realm.Lockout{
+				Enabled:    rapid.Bool().Draw(t, "lockout"),
+				Failures:   rapid.IntRange(1, 9).Draw(t, "failures"),
+				Window:     time.Duration(rapid.IntRange(0, 999).Draw(t, "window")) * time.Second,
+				Duration:   minutes(t, "lock", 0),
+				Multiplier: rapid.IntRange(1, 9).Draw(t, "multiplier"),
+				WarnAfter:  rapid.IntRange(0, 9).Draw(t, "warn"),
+			},
+		}
+		auth, err1 := realm.AuthenticationDocument(s, nil)
+		session, err2 := realm.SessionDocument(s, nil)
+		validation, err3 := realm.ValidationDocument(s, nil)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		got, err := realm.DecodeSettings(auth, session, validation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, s) {
+			t.Fatalf("got %+v\nwant %+v", got, s)
+		}
+		if unknown := realm.UnknownSettings(auth, session, validation); len(unknown) > 0 {
+			t.Fatalf("shown and not known: %q", unknown)
+		}
+	})
+}
+
+// What is accepted is shown without a fault, and shown again it is the same.
+func FuzzDecodeSettings(f *testing.F) {
+	f.Add([]byte(`{"trees":{"authenticationSessionsMaxDuration":"10"}}`), []byte(`{"dynamic":{"maxIdleTime":1}}`), []byte(`{"validGotoDestinations":["https://a/*"]}`))
+	f.Add([]byte(`{"core":null}`), []byte(`[]`), []byte(`{"validGotoDestinations":"x"}`))
+	f.Fuzz(func(t *testing.T, auth, session, validation []byte) {
+		s, err := realm.DecodeSettings(auth, session, validation)
+		if err != nil {
+			return
+		}
+		a, err1 := realm.AuthenticationDocument(s, auth)
+		b, err2 := realm.SessionDocument(s, session)
+		c, err3 := realm.ValidationDocument(s, validation)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		again, err := realm.DecodeSettings(a, b, c)
+		if err != nil {
+			t.Fatalf("what is shown is not accepted: %v", err)
+		}
+		if len(again.GotoPatterns)+len(s.GotoPatterns) == 0 {
+			again.GotoPatterns, s.GotoPatterns = nil, nil
+		}
+		if !reflect.DeepEqual(again, s) {
+			t.Fatalf("got %+v\nwant %+v", again, s)
+		}
+	})
+}
