@@ -1,0 +1,133 @@
+package placement_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"sojourn/cluster/placement"
+)
+
+func key(n uint64) (k [16]byte) {
+	binary.BigEndian.PutUint64(k[8:], n)
+	return k
+}
+
+func members(n int) []placement.Member {
+	out := make([]placement.Member, n)
+	for i := range out {
+		// Names that differ in one digit, as ports do: a weak mix shows here.
+		out[i] = placement.Member{ID: placement.MemberID(fmt.Sprintf("127.0.0.1:808%d", i))}
+	}
+	return out
+}
+
+func TestOwnerIsFirstOfRank(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := members(rapid.IntRange(1, 9).Draw(t, "members"))
+		for i := range all {
+			all[i].Draining = rapid.Bool().Draw(t, "draining")
+		}
+		v := placement.NewView(1, all...)
+		k := key(rapid.Uint64().Draw(t, "key"))
+		ranked := v.Rank(k, len(all))
+		owner, ok := v.Owner(k)
+		if !ok || owner.ID != ranked[0].ID {
+			t.Fatalf("owner %v, first of rank %v", owner.ID, ranked[0].ID)
+		}
+		seen := map[placement.MemberID]bool{}
+		for i, m := range ranked {
+			if seen[m.ID] {
+				t.Fatalf("%v ranks twice", m.ID)
+			}
+			seen[m.ID] = true
+			if i > 0 && ranked[i-1].Draining && !m.Draining {
+				t.Fatalf("a draining member ranks before %v", m.ID)
+			}
+		}
+	})
+}
+
+// TestOrderOfMembersDoesNotMatter: views with the same members rank alike,
+// however their members arrived.
+func TestOrderOfMembersDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := members(5)
+		shuffled := rapid.Permutation(all).Draw(t, "order")
+		k := key(rapid.Uint64().Draw(t, "key"))
+		a, b := placement.NewView(1, all...).Rank(k, 5), placement.NewView(2, shuffled...).Rank(k, 5)
+		for i := range a {
+			if a[i].ID != b[i].ID {
+				t.Fatalf("rank %d is %v or %v", i, a[i].ID, b[i].ID)
+			}
+		}
+	})
+}
+
+// TestOnlyTheLostMembersKeysMove is what rendezvous hashing is for: the rank
+// without a member is the rank with it, less that member.
+func TestOnlyTheLostMembersKeysMove(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := members(rapid.IntRange(2, 8).Draw(t, "members"))
+		lost := rapid.IntRange(0, len(all)-1).Draw(t, "lost")
+		k := key(rapid.Uint64().Draw(t, "key"))
+		before := placement.NewView(1, all...).Rank(k, len(all))
+		rest := append(append([]placement.Member(nil), all[:lost]...), all[lost+1:]...)
+		after := placement.NewView(2, rest...).Rank(k, len(rest))
+		i := 0
+		for _, m := range before {
+			if m.ID == all[lost].ID {
+				continue
+			}
+			if after[i].ID != m.ID {
+				t.Fatalf("after losing %v, rank %d is %v, want %v", all[lost].ID, i, after[i].ID, m.ID)
+			}
+			i++
+		}
+	})
+}
+
+func TestKeysAreSpreadEvenly(t *testing.T) {
+	const keys = 60_000
+	for _, n := range []int{2, 3, 5} {
+		v := placement.NewView(1, members(n)...)
+		owned := map[placement.MemberID]int{}
+		for i := range uint64(keys) {
+			m, _ := v.Owner(key(i))
+			owned[m.ID]++
+		}
+		// Five standard deviations of a fair share.
+		share := float64(keys) / float64(n)
+		slack := 5 * math.Sqrt(share*(1-1/float64(n)))
+		for id, count := range owned {
+			if math.Abs(float64(count)-share) > slack {
+				t.Errorf("of %d keys %s owns %d, a fair share is %.0f±%.0f", keys, id, count, share, slack)
+			}
+		}
+	}
+}
+
+func TestEmptyView(t *testing.T) {
+	var v placement.View
+	if _, ok := v.Owner(key(1)); ok || len(v.Rank(key(1), 3)) != 0 {
+		t.Error("an empty view owns keys")
+	}
+}
+
+func TestOwnerAllocatesNothing(t *testing.T) {
+	v := placement.NewView(1, members(5)...)
+	if n := testing.AllocsPerRun(100, func() { v.Owner(key(7)) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkOwner(b *testing.B) {
+	v := placement.NewView(1, members(3)...)
+	b.ReportAllocs()
+	for b.Loop() {
+		v.Owner(key(7))
+	}
+}
