@@ -198,6 +198,9 @@ func (s *scanner) key(base int) ([]byte, error) {
 	if len(s.keys)-base >= MaxKeys {
 		return nil, s.fail("too many keys in one object")
 	}
+	if s.keys == nil {
+		s.keys = make([][]byte, 0, 16)
+	}
 	s.keys = append(s.keys, name)
 	if s.peek() != ':' {
 		return nil, s.fail("expected a colon")
