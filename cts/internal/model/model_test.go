@@ -1,0 +1,133 @@
+package model_test
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sojourn/cts/internal/model"
+	"sojourn/cts/session"
+)
+
+var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func id(n int) (id session.ID) {
+	binary.BigEndian.PutUint64(id[8:], uint64(n))
+	return id
+}
+
+func aSession(n int) session.Session {
+	return session.Session{
+		ID: id(n), Created: start, LastAccess: start,
+		Policy: session.Policy{TouchInterval: time.Minute}, Properties: map[string]string{"p": "0"},
+	}
+}
+
+// Against a plain map: the model may have forgotten, but what it has is right,
+// and it never has more than its limit.
+func TestModelAgainstMap(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		limit := rapid.IntRange(1, 8).Draw(rt, "limit")
+		m, truth := model.New(limit), map[session.ID]session.Session{}
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+			n := rapid.IntRange(0, 11).Draw(rt, "id")
+			at := start.Add(time.Duration(rapid.IntRange(0, 300).Draw(rt, "at")) * time.Second)
+			was, alive := truth[id(n)]
+			switch rapid.IntRange(0, 5).Draw(rt, "op") {
+			case 0:
+				s := aSession(n)
+				if alive {
+					s = was.WithProperties(map[string]string{"p": at.String()})
+				}
+				m.Stored(s)
+				truth[id(n)] = s
+			case 1:
+				m.Gone(id(n))
+				delete(truth, id(n))
+			case 2:
+				if _, found := m.Touch(id(n), at); found {
+					truth[id(n)] = was.Touched(at)
+				}
+			case 3:
+				if alive {
+					m.Touched(id(n), at)
+					truth[id(n)] = was.Touched(at)
+				}
+			case 4:
+				generation := m.Generation(id(n))
+				if rapid.Bool().Draw(rt, "changes meanwhile") {
+					m.Gone(id(n))
+					delete(truth, id(n))
+				}
+				if alive {
+					m.Fill(was, generation)
+				}
+			case 5:
+				got, ok := m.Get(id(n))
+				if ok && (!alive || got.LastAccess != was.LastAccess || got.Properties["p"] != was.Properties["p"]) {
+					rt.Fatalf("model has %+v, truth is %+v (%v)", got, was, alive)
+				}
+			}
+			if m.Len() > limit {
+				rt.Fatalf("%d sessions, at most %d", m.Len(), limit)
+			}
+		}
+	})
+}
+
+func TestTouchIsDueOncePerInterval(t *testing.T) {
+	m := model.New(10)
+	if _, found := m.Touch(id(1), start); found {
+		t.Error("found in an empty model")
+	}
+	m.Stored(aSession(1))
+	for _, step := range []struct {
+		after time.Duration
+		due   bool
+	}{{30 * time.Second, false}, {59 * time.Second, false}, {60 * time.Second, true}, {61 * time.Second, false}, {2 * time.Minute, true}} {
+		due, found := m.Touch(id(1), start.Add(step.after))
+		if due != step.due || !found {
+			t.Errorf("after %v: due %v, found %v", step.after, due, found)
+		}
+		if got, _ := m.Get(id(1)); !got.LastAccess.Equal(start.Add(step.after)) {
+			t.Errorf("after %v: latest access %v", step.after, got.LastAccess)
+		}
+	}
+}
+
+func TestUsedSessionsStay(t *testing.T) {
+	m := model.New(100)
+	for n := range 100 {
+		m.Stored(aSession(n))
+	}
+	for n := 100; n < 180; n++ {
+		for hot := range 10 {
+			if _, ok := m.Get(id(hot)); !ok {
+				t.Fatalf("session %d was evicted though it is used all the time", hot)
+			}
+		}
+		m.Stored(aSession(n))
+	}
+	m.Clear()
+	if m.Len() != 0 {
+		t.Errorf("%d sessions after Clear", m.Len())
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	m := model.New(100_000)
+	for n := range 100_000 {
+		m.Stored(aSession(n))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		n := 0
+		for pb.Next() {
+			n = (n + 7919) % 50_000
+			m.Get(id(n))
+		}
+	})
+}
