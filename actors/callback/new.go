@@ -95,7 +95,7 @@ func NewCreateUsername(prompt, value string, policies map[string]any, failed []s
 		Type: CreateUsername,
 		Output: []Entry{
 			{"policies", policies},
-			{"failedPolicies", failed},
+			{"failedPolicies", list(failed)},
 			{"validateOnly", false},
 			{"prompt", prompt},
 		},
@@ -110,10 +110,18 @@ func NewCreatePassword(prompt string, policies map[string]any, failed []string) 
 		Output: []Entry{
 			{"echoOn", false},
 			{"policies", policies},
-			{"failedPolicies", failed},
+			{"failedPolicies", list(failed)},
 			{"validateOnly", false},
 			{"prompt", prompt},
 		},
 		Input: []Entry{{"", ""}, {"validateOnly", false}},
 	}
+}
+
+// list is never null on the wire.
+func list(texts []string) []string {
+	if texts == nil {
+		return []string{}
+	}
+	return texts
 }

@@ -152,30 +152,35 @@ func (p Property) fallback() any {
 func (p Property) decode(raw json.RawMessage) (any, error) {
 	switch p.Kind {
 	case Text:
-		var s scalar
-		err := json.Unmarshal(raw, &s)
-		return string(s), err
+		return single(raw)
 	case Flag:
-		var s scalar
-		if err := json.Unmarshal(raw, &s); err != nil {
+		text, err := single(raw)
+		if err != nil {
 			return nil, err
 		}
-		return strconv.ParseBool(string(s))
+		flag, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, fmt.Errorf("%.40q is not true or false", text)
+		}
+		return flag, nil
 	case Whole:
-		var s scalar
-		if err := json.Unmarshal(raw, &s); err != nil {
+		text, err := single(raw)
+		if err != nil {
 			return nil, err
 		}
-		return strconv.Atoi(string(s))
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("%.40q is not a whole number", text)
+		}
+		return n, nil
 	case List:
-		var list []scalar
 		if raw[0] != '[' {
-			list = make([]scalar, 1)
-			if err := json.Unmarshal(raw, &list[0]); err != nil {
-				return nil, err
-			}
-		} else if err := json.Unmarshal(raw, &list); err != nil {
-			return nil, err
+			text, err := single(raw)
+			return []string{text}, err
+		}
+		var list []scalar
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return nil, fmt.Errorf("a list of single values is needed, not %.40s", raw)
 		}
 		out := make([]string, len(list))
 		for i, s := range list {
@@ -185,7 +190,7 @@ func (p Property) decode(raw json.RawMessage) (any, error) {
 	case Dict, Localised:
 		var m map[string]scalar
 		if err := json.Unmarshal(raw, &m); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("an object of single values is needed, not %.40s", raw)
 		}
 		out := make(map[string]string, len(m))
 		for k, v := range m {
@@ -195,6 +200,14 @@ func (p Property) decode(raw json.RawMessage) (any, error) {
 	case Raw:
 	}
 	return raw, nil
+}
+
+func single(raw json.RawMessage) (string, error) {
+	var s scalar
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", fmt.Errorf("a single value is needed, not %.40s", raw)
+	}
+	return string(s), nil
 }
 
 // scalar reads a JSON string, number or boolean as the text it stands for.
@@ -210,7 +223,7 @@ func (s *scalar) UnmarshalJSON(raw []byte) error {
 		*s = scalar(text)
 		return nil
 	case len(raw) > 0 && (raw[0] == '{' || raw[0] == '['):
-		return fmt.Errorf("a single value is needed, not %.20s", raw)
+		return errors.New("not a single value")
 	case string(raw) == "null":
 		*s = ""
 		return nil

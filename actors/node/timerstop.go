@@ -22,9 +22,9 @@ func timerStopType() Type {
 }
 
 func (n timerStop) Process(c *Context) (Action, error) {
-	if _, measured := c.Result.(Measured); measured || !c.State.Has(n.key) {
+	started := int64(c.State.Number(n.key))
+	if _, measured := c.Result.(Measured); measured || started == 0 {
 		return Goto{Next}, nil
 	}
-	started := time.UnixMilli(int64(c.State.Number(n.key)))
-	return Do{Measure{Kind: Timer, Key: n.metric, Value: max(c.Now.Sub(started), 0)}}, nil
+	return Do{Measure{Kind: Timer, Key: n.metric, Value: max(c.Now.Sub(time.UnixMilli(started)), 0)}}, nil
 }
