@@ -18,9 +18,9 @@ import (
 type Ready struct {
 	Event    string          `json:"event"`
 	HTTP     string          `json:"http"`
-	Journey  string          `json:"journey"`
-	User     string          `json:"user"`
-	Password identity.Secret `json:"password"`
+	Journey  string          `json:"journey,omitempty"`
+	User     string          `json:"user,omitempty"`
+	Password identity.Secret `json:"password,omitempty"`
 }
 
 // Child is a server process that this one started.

@@ -18,6 +18,9 @@ type Config struct {
 	Data string `yaml:"data"`
 	// SecretFile holds the cluster secret, as "sojourn keys new" writes it.
 	SecretFile string `yaml:"secretFile"`
+	// SecretShared accepts a secret file that others on the machine may read,
+	// as some platforms mount it. Default false.
+	SecretShared bool `yaml:"secretShared"`
 	// Secret is the cluster secret itself. It is taken from SOJOURN_SECRET
 	// alone, for platforms that hand secrets over in the environment.
 	Secret Secret `yaml:"-" layer:"env"`

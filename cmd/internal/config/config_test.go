@@ -118,12 +118,12 @@ func TestLoadRefuses(t *testing.T) {
 }
 
 func TestLoadPassesOver(t *testing.T) {
-	_, err := Load(Sources{
-		Env:        []string{"SOJOURN_CONFIG=x", "SOJOURN_PORT=tcp://10.0.0.1:80", "SOJOURN_PORT_80_TCP=x", "SOJOURN_SERVICE_HOST=10.0.0.1", "HOME=/"},
+	l, err := Load(Sources{
+		Env:        []string{"SOJOURN_CONFIG=x", "SOJOURN_PORT=tcp://10.0.0.1:80", "SOJOURN_PORT_80_TCP=x", "SOJOURN_SERVICE_HOST=10.0.0.1", "SOJOURN_LOG_LEVEL=", "HOME=/"},
 		EnvIgnored: []string{"SOJOURN_CONFIG"},
 	})
-	if err != nil {
-		t.Error(err)
+	if err != nil || l.Origin("log.level") != "default" {
+		t.Errorf("log.level from %s, error %v", l.Origin("log.level"), err)
 	}
 	if _, err := Load(Sources{File: []byte("# nothing\n"), FileName: "f.yaml"}); err != nil {
 		t.Error(err)

@@ -24,7 +24,8 @@ type Sources struct {
 	// File is the YAML text, FileName how errors call it. Nil: no file.
 	File     []byte
 	FileName string
-	// Env is the environment in the form of os.Environ.
+	// Env is the environment in the form of os.Environ. An empty variable counts
+	// as one that is not there.
 	Env []string
 	// EnvIgnored are variables with our prefix that mean something else to
 	// the caller.
@@ -130,7 +131,7 @@ func (l *Loaded) applyEnv(s Sources, all []field) []Fault {
 	var faults []Fault
 	for _, line := range slices.Sorted(slices.Values(s.Env)) {
 		name, text, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(name, envPrefix) || slices.Contains(s.EnvIgnored, name) || kubernetes(name) {
+		if text == "" || !strings.HasPrefix(name, envPrefix) || slices.Contains(s.EnvIgnored, name) || kubernetes(name) {
 			continue
 		}
 		f, known := byName[name]

@@ -25,11 +25,11 @@ func layers() map[string][]string {
 	}
 	return map[string][]string{
 		"actors/internal/amjson": {},
-		"actors/realm":           {},
+		"actors/realm":           {"actors/internal/amjson"},
 		"actors/callback":        {},
 		"actors/tree":            {"actors/realm", "actors/internal/amjson"},
 		"actors/identity":        {"actors/realm"},
-		"actors/node":            {"actors/callback", "actors/tree", "actors/identity", "actors/realm", "actors/internal/amjson"},
+		"actors/node":            {"actors/callback", "actors/tree", "actors/identity", "actors/realm", "actors/internal/amjson", "cts/session"},
 		"actors/journey":         {"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/realm", "cts/session"},
 		"cluster/placement":      {},
 		"cts/session":            {"actors/realm"},
@@ -56,7 +56,7 @@ func layers() map[string][]string {
 		"cmd/internal/daemon": meets,
 		"cmd/internal/cli": {
 			"cmd/internal/daemon", "cmd/internal/config", "cmd/internal/secret", "cmd/internal/bench", "cmd/internal/chaos",
-			"http/client", "http/wire", "actors/tree", "actors/node", "actors/realm",
+			"http/client", "http/wire", "actors/tree", "actors/node", "actors/realm", "actors/identity",
 		},
 		"cmd/internal/e2e": {},
 		"cmd/sojourn":      {"cmd/internal/cli"},
