@@ -8,14 +8,26 @@ type endpoint struct {
 	versions versions
 	// body bounds the request's body in bytes; zero is maxBody.
 	body int
-	// legacy errors take AM's old shape when version 1 is asked for.
+	// legacyErrors take AM's old shape when version 1 is asked for, and the
+	// plain headers of the authenticate endpoint.
 	legacyErrors bool
 	// anyRealm endpoints are not below a realm and pass over ?realm=.
 	anyRealm bool
-	serve    func(c *call) error
+	// operations are what the endpoint offers, when it is a resource.
+	operations []operation
+	serve      func(c *call) error
 }
 
 // table is the one list of what the API serves.
 func (h *Handler) table() map[string]*endpoint {
-	return map[string]*endpoint{}
+	t := map[string]*endpoint{
+		"authenticate": {
+			versions:     newVersions("1.2", "2.1"),
+			body:         maxAuthenticateBody,
+			legacyErrors: true,
+			serve:        h.authenticate,
+		},
+	}
+	h.addResources(t)
+	return t
 }

@@ -74,6 +74,8 @@ type Config struct {
 	// peer's.
 	TransactionID func(context.Context) string
 	ClientIP      func(*http.Request) string
+	// Resources are what else the API serves.
+	Resources Resources
 	// Log takes what an operator should see. Now is the clock, time.Now when
 	// nil.
 	Log *slog.Logger

@@ -178,7 +178,7 @@ func plainTokenID(body []byte) (token []byte, ok bool) {
 	if len(body) < 2 || body[0] != '{' || body[len(body)-1] != '}' {
 		return nil, len(body) == 0
 	}
-	inside := bytes.Trim(body[1 : len(body)-1], space)
+	inside := bytes.Trim(body[1:len(body)-1], space)
 	if len(inside) == 0 {
 		return nil, true
 	}

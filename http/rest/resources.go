@@ -1,0 +1,108 @@
+package rest
+
+import (
+	"context"
+	"io"
+
+	"sojourn/actors/identity"
+	"sojourn/actors/node"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+)
+
+// Resources are the stores behind everything but authentication. What is nil
+// is not served: its paths are not found.
+type Resources struct {
+	Sessions   SessionStore
+	Identities Identities
+	Documents  Documents
+	// NodeTypes are those that trees may use. Required with Documents.
+	NodeTypes *node.Registry
+	Health    Health
+	Backups   Backups
+	// OperatorToken opens every operation when it is presented as a bearer
+	// token. Empty, no token does.
+	OperatorToken OperatorToken
+	Build         Build
+}
+
+// SessionStore changes and lists sessions. As everywhere, session.ErrNotFound
+// is certain absence and *session.UnavailableError means that nothing is
+// known.
+type SessionStore interface {
+	// Delete ends sessions and tells which of them were there. It returns
+	// when no member calls any of them valid any more.
+	Delete(ctx context.Context, ids ...session.ID) ([]bool, error)
+	// SetProperties changes the named properties, an empty value removes one,
+	// and returns the session as it is then.
+	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
+	// SessionsOf lists at most limit sessions of a user. Names compare as
+	// identity.Key does.
+	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
+}
+
+// Identities are the users of the embedded repository. Names compare as
+// identity.Key does; identity.ErrNotFound is certain absence.
+type Identities interface {
+	Identity(ctx context.Context, r realm.Name, name string) (identity.Identity, error)
+	// Identities lists at most limit users in order of their keys, from the
+	// first after the user named after; empty starts at the beginning.
+	Identities(ctx context.Context, r realm.Name, after string, limit int) ([]identity.Identity, error)
+	// PutIdentity stores a user as a whole and tells whether it was new. With
+	// createOnly one that exists stays as it is.
+	PutIdentity(ctx context.Context, i identity.Identity, createOnly bool) (bool, error)
+	UpdateIdentity(ctx context.Context, r realm.Name, name string, c identity.Change) (identity.Identity, error)
+	DeleteIdentity(ctx context.Context, r realm.Name, name string) error
+	// Hash makes the hash of a password; identity.ErrOverloaded means that it
+	// was refused before any work.
+	Hash(ctx context.Context, password identity.Secret) (identity.Hash, error)
+}
+
+// Documents is the configuration of realms. realm.ErrNoDocument is certain
+// absence, realm.ErrConflict a precondition that did not hold.
+type Documents interface {
+	Document(ctx context.Context, kind realm.DocumentKind, r realm.Name, id string) (realm.Document, error)
+	// Documents returns all of a kind, in order of their ids.
+	Documents(ctx context.Context, kind realm.DocumentKind, r realm.Name) ([]realm.Document, error)
+	// PutDocument stores d under a new revision, which the result carries, and
+	// tells whether it was new.
+	PutDocument(ctx context.Context, d realm.Document, p realm.Precondition) (realm.Document, bool, error)
+	// DeleteDocument removes a document and returns what it was.
+	DeleteDocument(ctx context.Context, kind realm.DocumentKind, r realm.Name, id string, p realm.Precondition) (realm.Document, error)
+}
+
+// Health says how this member is: nil is well, an error why not. Both answer
+// at once.
+type Health interface {
+	// Live is for whoever restarts the process, Ready for whoever sends it
+	// requests.
+	Live() error
+	Ready() error
+}
+
+// Backups carries the whole token store out and in.
+type Backups interface {
+	Backup(ctx context.Context, w io.Writer) error
+	// Restore replaces everything by a backup. After an error the store is as
+	// it was, or says itself that it is incomplete.
+	Restore(ctx context.Context, r io.Reader) error
+}
+
+// Build names the program, for serverinfo/version.
+type Build struct {
+	// Version is the program's own, such as "0.3.0"; Revision and Date are
+	// those of its source.
+	Version, Revision, Date string
+}
+
+// addResources adds the endpoints of everything that is configured.
+func (h *Handler) addResources(t map[string]*endpoint) {
+	res := h.cfg.Resources
+	t["serverinfo"] = h.serverInfo()
+	if res.Health != nil {
+		t["health"] = h.health()
+	}
+	if res.Sessions != nil {
+		t["sessions"] = h.sessions()
+	}
+}

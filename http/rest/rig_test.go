@@ -1,0 +1,241 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sojourn/actors/journey"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+	"sojourn/http/wire"
+)
+
+// noon is when every test of resources begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const operatorToken = "an operator token for tests"
+
+// rig is a Handler over stores in memory.
+type rig struct {
+	t     testing.TB
+	h     *Handler
+	keys  session.Keys
+	store *memorySessions
+	now   time.Time
+	well  error // what Health says
+}
+
+func newRig(t testing.TB, edit ...func(*Config)) *rig {
+	t.Helper()
+	r := &rig{
+		t:     t,
+		keys:  session.Keys{Secret: []byte("a secret for tests, 32 bytes long"), Mark: []byte("a mark for tests, 32 bytes long..")},
+		store: &memorySessions{all: map[session.ID]session.Session{}},
+		now:   noon,
+	}
+	cfg := Config{
+		Path:        "/am",
+		Journeys:    noJourneys{},
+		Sessions:    r.store,
+		Realms:      memoryRealms{"/": settingsOf(t, "AMCtxId"), "/alpha": settingsOf(t, "AMCtxId", "LoginLocation", "am.x")},
+		AuthIDs:     wire.AuthIDKeys{Active: bytes.Repeat([]byte{7}, wire.MinKey)},
+		Tokens:      r.keys,
+		Cookies:     Cookies{HTTPOnly: true},
+		GotoAllowed: func(target string, _ *realm.Settings) bool { return target == "https://app.example.com/" },
+		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Now:         func() time.Time { return r.now },
+		Resources: Resources{
+			Sessions:      r.store,
+			Health:        r,
+			OperatorToken: operatorToken,
+			Build:         Build{Version: "0.1.0", Revision: "abc", Date: "2026-March-01 12:00"},
+		},
+	}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.h = h
+	return r
+}
+
+func (r *rig) Live() error  { return r.well }
+func (r *rig) Ready() error { return r.well }
+
+func settingsOf(_ testing.TB, names ...string) *realm.Settings {
+	s := realm.DefaultSettings()
+	s.SessionProperties = names
+	return &s
+}
+
+// login stores a session and returns its token.
+func (r *rig) login(where realm.Name, name string, edit ...func(*session.Session)) (session.TokenID, session.Session) {
+	r.t.Helper()
+	n := len(r.store.all) + 1
+	var journeyID [16]byte
+	binary.BigEndian.PutUint64(journeyID[8:], uint64(n)) //nolint:gosec // a small count
+	s := session.New(
+		session.Policy{MaxSession: 2 * time.Hour, MaxIdle: 30 * time.Minute, TouchInterval: time.Minute},
+		session.Principal{Realm: where, Username: name, UniversalID: where.UniversalID(name, "dc=example")}, r.now)
+	s.Journey, s.ID = journeyID, r.keys.SessionID(journeyID)
+	s.Properties = map[string]string{"AMCtxId": "ctx-" + name}
+	for _, e := range edit {
+		e(&s)
+	}
+	r.store.put(s)
+	return r.keys.Mint(journeyID, uint64(n), "01"), s //nolint:gosec // a small count
+}
+
+func asAdmin(s *session.Session) { s.Admin = true }
+
+// asked is a request to be made.
+type asked struct {
+	method, path, body string
+	version            string // resource version; empty sends none
+	header             map[string]string
+	cookie             session.TokenID
+}
+
+func (r *rig) ask(a asked) *httptest.ResponseRecorder {
+	r.t.Helper()
+	if a.method == "" {
+		a.method = http.MethodPost
+	}
+	q := httptest.NewRequestWithContext(r.t.Context(), a.method, "/am/json"+a.path, strings.NewReader(a.body))
+	if a.body != "" {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	if a.version != "" {
+		q.Header.Set("Accept-API-Version", "resource="+a.version+", protocol=1.0")
+	}
+	q.Header.Set("X-Requested-With", "test")
+	if a.cookie != "" {
+		q.Header.Set("Cookie", "iPlanetDirectoryPro="+string(a.cookie))
+	}
+	for name, value := range a.header {
+		q.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	r.h.ServeHTTP(w, q)
+	return w
+}
+
+// want asks and compares status and whole body.
+func (r *rig) want(name string, a asked, status int, body string) {
+	r.t.Helper()
+	w := r.ask(a)
+	if w.Code != status || w.Body.String() != body {
+		r.t.Errorf("%s:\n got %d %s\nwant %d %s", name, w.Code, w.Body, status, body)
+	}
+}
+
+type memoryRealms map[realm.Name]*realm.Settings
+
+func (m memoryRealms) Realm(name realm.Name) (*realm.Settings, bool) {
+	s, ok := m[name]
+	return s, ok
+}
+
+// noJourneys is for tests that log in without one.
+type noJourneys struct{}
+
+var errNoJourneys = errors.New("no journeys in this test")
+
+func (noJourneys) Start(context.Context, journey.StartRequest) (journey.Reply, error) {
+	return journey.Reply{}, errNoJourneys
+}
+
+func (noJourneys) Resume(context.Context, journey.ResumeRequest) (journey.Reply, error) {
+	return journey.Reply{}, errNoJourneys
+}
+
+// memorySessions is the slow, obvious session store. fail, when set, is what
+// every call answers.
+type memorySessions struct {
+	mu   sync.Mutex
+	all  map[session.ID]session.Session
+	fail error
+}
+
+func (m *memorySessions) put(s session.Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all[s.ID] = s
+}
+
+func (m *memorySessions) Session(_ context.Context, id session.ID, _ uint64) (session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return session.Session{}, m.fail
+	}
+	s, ok := m.all[id]
+	if !ok {
+		return s, session.ErrNotFound
+	}
+	return s, nil
+}
+
+func (m *memorySessions) Touch(id session.ID, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.all[id]; ok {
+		m.all[id] = s.Touched(now)
+	}
+}
+
+func (m *memorySessions) Delete(_ context.Context, ids ...session.ID) ([]bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	were := make([]bool, len(ids))
+	for i, id := range ids {
+		_, were[i] = m.all[id]
+		delete(m.all, id)
+	}
+	return were, nil
+}
+
+func (m *memorySessions) SetProperties(_ context.Context, id session.ID, changes map[string]string) (session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.all[id]
+	switch {
+	case m.fail != nil:
+		return s, m.fail
+	case !ok:
+		return s, session.ErrNotFound
+	}
+	s = s.WithProperties(changes)
+	m.all[id] = s
+	return s, nil
+}
+
+func (m *memorySessions) SessionsOf(_ context.Context, where realm.Name, username string, limit int) ([]session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	found := slices.DeleteFunc(slices.Collect(maps.Values(m.all)), func(s session.Session) bool {
+		return s.Principal.Realm != where || !sameUser(s.Principal.Username, username)
+	})
+	slices.SortFunc(found, func(a, b session.Session) int { return bytes.Compare(a.Journey[:], b.Journey[:]) })
+	return found[:min(limit, len(found))], nil
+}

@@ -1,0 +1,122 @@
+package rest
+
+import (
+	"io"
+	"net/http"
+
+	"sojourn/http/wire"
+)
+
+// compatible is the AM version that clients are told. From 8.1.0 on they ask
+// for nodes by version, with paths that AM 8.0 does not have.
+const compatible = "8.0.1"
+
+// serverInfo is /json/serverinfo/… (am-contract section 4.2).
+func (h *Handler) serverInfo() *endpoint {
+	return resource(newVersions("1.1"), 0,
+		operation{method: "GET", path: "*", guard: guardAnyone, run: serverSettings},
+		operation{method: "GET", path: "cookieDomains", guard: guardAnyone, run: cookieDomains},
+		operation{method: "GET", path: "version", guard: guardCaller, stranger: errNoSession, run: serverVersion},
+	)
+}
+
+func serverSettings(c *call) error {
+	info := wire.ServerInfo{
+		ID:                      "*",
+		Domains:                 c.h.cookieDomains(),
+		ProtectedUserAttributes: []string{},
+		CookieName:              c.h.cookies.name,
+		SecureCookie:            c.h.cfg.Cookies.Secure,
+		ForgotPassword:          "false",
+		ForgotUsername:          "false",
+		KBAEnabled:              "false",
+		SelfRegistration:        "false",
+		Lang:                    "en-US",
+		RegistrationDestination: "default",
+		SocialImplementations:   []string{},
+		ReferralsEnabled:        "false",
+		ZeroPageLogin:           wire.ZeroPagePolicy{RefererWhitelist: []string{}, AllowedWithoutReferer: true},
+		Realm:                   string(c.realm),
+		SessionValidation:       true,
+		UserIDAttributes:        []string{},
+	}
+	return c.answerRevised(info, func(rev string) any { info.Rev = rev; return info })
+}
+
+// answerRevised answers with a value under a revision that is made of it.
+func (c *call) answerRevised(plain any, with func(rev string) any) error {
+	body, err := wire.Marshal(plain)
+	if err != nil {
+		return err
+	}
+	rev := wire.Rev(body)
+	if body, err = wire.Marshal(with(rev)); err != nil {
+		return err
+	}
+	c.etag(rev)
+	return c.answer(append(c.buf[:0], body...))
+}
+
+func (c *call) etag(rev string) { c.w.Header()["Etag"] = []string{`"` + rev + `"`} }
+
+// cookieDomains are those of the session cookie, none for a host-only one.
+func (h *Handler) cookieDomains() []string {
+	return append([]string{}, h.cfg.Cookies.Domains...)
+}
+
+func cookieDomains(c *call) error {
+	d := wire.CookieDomains{ID: "cookieDomains", Domains: c.h.cookieDomains()}
+	return c.answerRevised(d, func(rev string) any { d.Rev = rev; return d })
+}
+
+// errNoSession is AM's answer to strangers who ask for the version.
+var errNoSession = fault{status: http.StatusForbidden, message: "No session for request."}
+
+func serverVersion(c *call) error {
+	build := c.h.cfg.Resources.Build
+	v := wire.ServerVersion{
+		ID:          "version",
+		Version:     compatible,
+		FullVersion: "Sojourn " + build.Version + " (PingAM " + compatible + " compatible) Build " + build.Revision + " (" + build.Date + ")",
+		Revision:    build.Revision,
+		Date:        build.Date,
+	}
+	return c.answerRevised(v, func(rev string) any { v.Rev = rev; return v })
+}
+
+// health is /json/health/… (am-contract section 4.2): a status and no body.
+func (h *Handler) health() *endpoint {
+	report := func(state func() error) func(*call) error {
+		return func(c *call) error {
+			status := http.StatusOK
+			if state() != nil {
+				status = http.StatusServiceUnavailable
+			}
+			header := c.w.Header()
+			header["Content-Api-Version"] = c.api.header
+			header["Cache-Control"] = cacheNoStore
+			header["Content-Length"] = []string{"0"}
+			c.w.WriteHeader(status)
+			return nil
+		}
+	}
+	e := resource(newVersions("1.0"), 0,
+		operation{method: "GET", path: "live", guard: guardAnyone, run: report(h.cfg.Resources.Health.Live)},
+		operation{method: "GET", path: "ready", guard: guardAnyone, run: report(h.cfg.Resources.Health.Ready)},
+	)
+	e.anyRealm = true
+	return e
+}
+
+// IsAlive is AM's old health page, /isAlive.jsp below the context path.
+func (h *Handler) IsAlive(w http.ResponseWriter, _ *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", "text/html;charset=UTF-8")
+	header.Set("Cache-Control", "no-store")
+	if health := h.cfg.Resources.Health; health != nil && health.Live() != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "<h1>Server is DOWN</h1>\n")
+		return
+	}
+	_, _ = io.WriteString(w, "<h1>Server is ALIVE: </h1>\n")
+}
