@@ -117,7 +117,8 @@ func poisoned(scope node.Values, declared []string, poison any) node.Values {
 // isPure makes a first call in another world: other time, other request, and a
 // random source that must not be touched.
 func (p *player) isPure() {
-	want, wantErr := p.call(p.context(nil))
+	here := p.context(nil)
+	want, wantErr := p.call(here)
 	if _, effect := want.(node.Do); effect {
 		p.t.Errorf("%s is pure and wants %+v first", p.typ.Name, want)
 	}
@@ -130,6 +131,10 @@ func (p *player) isPure() {
 	got, err := p.node.Process(c)
 	if !reflect.DeepEqual(got, want) || text(err) != text(wantErr) {
 		p.t.Errorf("%s is not pure: %+v %v, in another world %+v %v", p.typ.Name, want, wantErr, got, err)
+	}
+	left := func(c *node.Context) string { return compact([]any{c.State, c.State.Transient, c.Ending}) }
+	if there, here := left(c), left(here); there != here {
+		p.t.Errorf("%s is not pure: it leaves\n%s, in another world\n%s", p.typ.Name, here, there)
 	}
 }
 
