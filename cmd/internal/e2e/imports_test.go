@@ -39,6 +39,7 @@ func layers() map[string][]string {
 
 		"actors":             append(pureCore, "cts/session", "cluster/placement", "actors/internal/*"),
 		"actors/internal/*":  pureCore,
+		"actors/ldap":        {"actors/identity", "actors/realm"},
 		"cluster":            {"cluster/placement"},
 		"cluster/simnet":     {"cluster/placement"},
 		"cts":                {"cts/session", "cts/command", "cts/internal/*", "actors/identity", "actors/realm"},
@@ -72,6 +73,7 @@ func owners() map[string][]string {
 		"github.com/hashicorp/raft":         {"cts", "cts/internal/*", "cluster/simnet"},
 		"github.com/hashicorp/raft-wal":     {"cts", "cts/internal/*"},
 		"github.com/dgraph-io/badger/v4":    {"cts", "cts/internal/*"},
+		"github.com/go-ldap/ldap/v3":        {"actors/ldap"},
 		"github.com/spf13/cobra":            {"cmd/internal/cli"},
 		"go.yaml.in/yaml/v3":                {"cmd/internal/config"},
 	}
