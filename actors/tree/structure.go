@@ -2,6 +2,7 @@ package tree
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,10 +58,10 @@ func childOf(raw json.RawMessage) (Child, error) {
 		DisplayName string `json:"displayName"`
 	}
 	if err := json.Unmarshal(raw, &object); err != nil {
-		return Child{}, fmt.Errorf("an object with texts is needed: %w", err)
+		return Child{}, errors.New("an object is needed, with texts for _id, nodeType and displayName")
 	}
 	if object.ID == "" || object.NodeType == "" {
-		return Child{}, fmt.Errorf("_id and nodeType are needed")
+		return Child{}, errors.New("_id and nodeType are needed")
 	}
 	return Child{object.ID, object.NodeType, object.NodeVersion, object.DisplayName}, nil
 }
