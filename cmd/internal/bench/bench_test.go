@@ -75,7 +75,7 @@ func TestWrongAnswersAreErrors(t *testing.T) {
 		subject func(Server) Subject
 		broken  func(*http.Request) string
 	}{
-		"invalid session":       {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":false}`)},
+		"invalid session":       {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":false,"uid":"demo"}`)},
 		"another user":          {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":true,"uid":"eve"}`)},
 		"validation not JSON":   {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`valid`)},
 		"login without token":   {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"tokenId":"","successUrl":"/x","realm":"/"}`)},

@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 		"too long":           {encode(bytes.Repeat(random, 17)), ErrLong},
 		"far too long":       {strings.Repeat("A", 1<<20), ErrLong},
 		"zeros":              {encode(make([]byte, 32)), ErrWeak},
-		"text":               {encode([]byte("changeit-changeit-abcdefghijklmnopqrstuvwxyz")), ErrWeak},
+		"text":               {encode([]byte("What an operator may type when asked for something long.")), ErrWeak},
 		"pattern":            {encode(bytes.Repeat(random[:8], 4)), ErrWeak},
 		"rising":             {encode(rising), ErrWeak},
 	} {
