@@ -66,9 +66,9 @@ type Answer struct {
 // What can be wrong with the answers to a step. Their texts are AM's and reach
 // the client (am-contract section 1.7).
 var (
-	ErrCount = errors.New("Incorrect number of callbacks found in JSON response") //nolint:revive,staticcheck // AM's text, sent as it stands
-	ErrType  = errors.New("Required callback not found in JSON response")         //nolint:revive,staticcheck // AM's text, sent as it stands
-	ErrInput = errors.New("JSON Callback does not include a input field")         //nolint:revive,staticcheck // AM's text, sent as it stands
+	ErrCount = errors.New("Incorrect number of callbacks found in JSON response") //nolint:staticcheck // AM's text, sent as it stands
+	ErrType  = errors.New("Required callback not found in JSON response")         //nolint:staticcheck // AM's text, sent as it stands
+	ErrInput = errors.New("JSON Callback does not include a input field")         //nolint:staticcheck // AM's text, sent as it stands
 )
 
 // ValueError says that an input holds a value that its callback cannot mean,

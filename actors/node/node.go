@@ -72,7 +72,7 @@ func Truth(b bool) Goto {
 
 // ErrorMessage ends a journey as failed with a text for the client
 // (Action.withErrorMessage in AM).
-type ErrorMessage struct{ Text string }
+type ErrorMessage struct{ Text string } //nolint:errname // AM's word for it
 
 func (e *ErrorMessage) Error() string { return e.Text }
 

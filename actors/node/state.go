@@ -97,7 +97,7 @@ func (s *State) Remove(key string) {
 // Attribute returns a managed object's attribute as collected so far. A slash
 // in name descends into nested objects.
 func (s *State) Attribute(name string) any {
-	var at any = s.attributes()
+	at := s.attributes()
 	for part := range strings.SplitSeq(name, "/") {
 		object, ok := at.(map[string]any)
 		if !ok {

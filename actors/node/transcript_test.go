@@ -47,8 +47,10 @@ func TestTranscripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	played := 0
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			played++
 			want, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -65,6 +67,9 @@ func TestTranscripts(t *testing.T) {
 				t.Errorf("the transcript is not what it was (see -rewrite):\n%s", got)
 			}
 		})
+	}
+	if played < len(files) {
+		return // -run chose some of them
 	}
 	for _, typ := range node.Builtin().Types() {
 		if typ.New != nil && len(seen[typ.Name]) == 0 {
@@ -233,11 +238,15 @@ func (p *player) begin(out *strings.Builder, rest string) {
 	if p.node, err = typ.New(p.config); err != nil {
 		p.t.Fatalf("a node without faults: %v", err)
 	}
-	if p.seen[typ.Name] == nil {
-		p.seen[typ.Name] = map[tree.Outcome]bool{}
+	taken := p.seen[typ.Name]
+	if taken == nil {
+		taken = map[tree.Outcome]bool{}
+		p.seen[typ.Name] = taken
 	}
 	for _, outcome := range typ.OutcomesOf(p.config) {
-		p.seen[typ.Name][outcome] = p.seen[typ.Name][outcome]
+		if !taken[outcome] {
+			taken[outcome] = false
+		}
 	}
 }
 
