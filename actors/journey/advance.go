@@ -174,6 +174,7 @@ func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) 
 		Realm:    r.plan.Realm,
 		Settings: r.env.Settings,
 		Now:      r.env.Now,
+		Limit:    r.s.limit(r.plan, r.env.Settings),
 		Rand:     tracing{r.env.Rand, &r.s.Traced},
 		Request:  &request,
 		State:    &r.s.Values,

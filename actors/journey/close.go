@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"sojourn/actors/identity"
@@ -140,6 +141,9 @@ func (r *run) welcome(user, universalID string) Step {
 			x.Properties[name] = value
 		}
 	}
+	if types := r.s.Ending.NodeTypes; len(types) > 0 {
+		x.Properties[session.PropertyNodeType] = strings.Join(types, "|") + "|"
+	}
 	return Done{
 		Success:         true,
 		URL:             r.successURL(),
@@ -209,13 +213,16 @@ func (r *run) refused(err error) Done {
 	return Done{Message: message, URL: r.failureURL(), Details: r.s.Ending.FailureDetails, Err: err}
 }
 
-// failed is a journey that an error ended. Only an ErrorMessage's text is for
-// the client.
+// failed is a journey that an error ended. The client is told what the node
+// says in an ErrorMessage, else what Set Error Details left, else nothing.
 func (r *run) failed(err error) Done {
-	done := r.refused(err)
+	done := Done{Message: textFailure, URL: r.failureURL(), Details: r.s.Ending.ErrorDetails, Err: err}
 	var told *node.ErrorMessage
-	if errors.As(err, &told) {
+	switch {
+	case errors.As(err, &told):
 		done.Message = told.Text
+	case r.s.Ending.ErrorMessage != "":
+		done.Message = r.s.Ending.ErrorMessage
 	}
 	return done
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"sojourn/actors/callback"
@@ -96,14 +97,11 @@ func Decode(raw []byte) (State, error) {
 // else the tree's, else the realm's (am-contract section 2.4), counted from
 // its start.
 func (s State) Deadline(p *Plan, settings *realm.Settings) time.Time {
-	limit := settings.JourneyMaxDuration
-	switch {
-	case s.Ending.MaxDuration > 0:
-		limit = s.Ending.MaxDuration
-	case p.maxDuration > 0:
-		limit = p.maxDuration
-	}
-	return s.Started.Add(limit)
+	return s.Started.Add(s.limit(p, settings))
+}
+
+func (s State) limit(p *Plan, settings *realm.Settings) time.Duration {
+	return first(s.Ending.MaxDuration, p.maxDuration, settings.JourneyMaxDuration)
 }
 
 // top is the innermost frame.
@@ -123,10 +121,17 @@ func (s *State) settle(p *Plan) {
 	s.Values.Transient = nil
 }
 
+// put returns values with key set. A container of attributes is laid over the
+// one that is there.
 func put(values node.Values, key string, value any) node.Values {
 	out := make(node.Values, len(values)+1)
-	for k, v := range values {
-		out[k] = v
+	maps.Copy(out, values)
+	if kept, ok := out[key].(map[string]any); ok && key == node.KeyAttributes {
+		if newer, ok := value.(map[string]any); ok {
+			merged := maps.Clone(kept)
+			maps.Copy(merged, newer)
+			value = merged
+		}
 	}
 	out[key] = value
 	return out

@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// PropertyContextID is AM's audit id of a session.
-const PropertyContextID = "AMCtxId"
+// Properties that are stored in every session, or in some, by the server.
+const (
+	PropertyContextID = "AMCtxId"  // AM's audit id of the session
+	PropertyNodeType  = "NodeType" // what nodes of the journey added, "Name|Name|"
+)
 
 // derived are the properties that follow from the session itself and are not
 // stored beside it.
@@ -22,7 +25,7 @@ var derived = []string{
 // derived ones.
 var protected = []string{
 	PropertyContextID, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
-	"Locale", "loginURL", "NodeType", "successURL", "XUSRef", "OidcSid",
+	"Locale", "loginURL", PropertyNodeType, "successURL", "XUSRef", "OidcSid",
 }
 
 // Protected reports whether neither a client nor a node may set the property.
