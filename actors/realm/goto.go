@@ -198,7 +198,7 @@ func (p pattern) matches(l location) bool {
 		port = defaultPort(l.scheme)
 	}
 	return glob(p.scheme, l.scheme) && glob(p.host, l.host) && glob(port, l.port) &&
-		glob(p.path, l.path) && (p.query == "") == (l.query == "") && glob(p.query, l.query)
+		glob(p.path, l.path) && glob(p.query, l.query)
 }
 
 // glob compares text with a pattern of "*" and "-*-". It takes time in

@@ -89,6 +89,7 @@ func TestGotoAllowed(t *testing.T) {
 		{"vbscript", app, "vbscript:x", false},
 		{"file", []string{"file://app.example.com/*"}, "file://app.example.com/etc", false},
 		{"ftp", app, "ftp://app.example.com/", false},
+		{"scheme that a pattern's star would take", []string{"http*://*:*/*"}, "httpx://a.example:80/", false},
 		{"own scheme", app, "myapp://app.example.com/", false},
 		{"scheme without slashes", app, "https:evil.example", false},
 		{"scheme with one slash", app, "https:/evil.example", false},

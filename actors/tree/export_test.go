@@ -134,9 +134,13 @@ func TestDecodeExportFaults(t *testing.T) {
 }
 
 func TestImportOrder(t *testing.T) {
-	calls := func(id, inner string) string {
-		return `{"tree":{"entryNodeId":"` + id + `","nodes":{"` + id + `":{"nodeType":"InnerTreeEvaluatorNode"}}},"nodes":{"` + id +
-			`":{"_type":{"_id":"InnerTreeEvaluatorNode"},"tree":"` + inner + `"}}}`
+	calls := func(name, inner string) string {
+		var vertices, configs []string
+		for i, inner := range strings.Fields(inner) {
+			vertices = append(vertices, fmt.Sprintf(`"%s%d":{"nodeType":"InnerTreeEvaluatorNode"}`, name, i))
+			configs = append(configs, fmt.Sprintf(`"%s%d":{"_type":{"_id":"InnerTreeEvaluatorNode"},"tree":%q}`, name, i, inner))
+		}
+		return `{"tree":{"nodes":{` + strings.Join(vertices, ",") + `}},"nodes":{` + strings.Join(configs, ",") + `}}`
 	}
 	tests := []struct {
 		name  string
@@ -145,6 +149,7 @@ func TestImportOrder(t *testing.T) {
 	}{
 		{"by name", map[string]string{"B": "", "A": "", "C": ""}, []string{"A", "B", "C"}},
 		{"inner first", map[string]string{"A": "B", "B": "C", "C": ""}, []string{"C", "B", "A"}},
+		{"many inner, by name", map[string]string{"A": "F E D C B", "B": "", "C": "", "D": "", "E": "", "F": ""}, []string{"B", "C", "D", "E", "F", "A"}},
 		{"missing", map[string]string{"A": "X", "B": ""}, []string{"A", "B"}},
 		{"itself", map[string]string{"A": "A"}, []string{"A"}},
 		{"circle", map[string]string{"A": "B", "B": "A", "C": "A"}, []string{"B", "A", "C"}},
@@ -153,7 +158,7 @@ func TestImportOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var parts []string
 			for _, name := range slices.Sorted(maps.Keys(tt.calls)) {
-				parts = append(parts, `"`+name+`":`+calls("node-"+name, tt.calls[name]))
+				parts = append(parts, `"`+name+`":`+calls(name, tt.calls[name]))
 			}
 			export, err := tree.DecodeExport([]byte(`{"trees":{` + strings.Join(parts, ",") + `}}`))
 			if err != nil {

@@ -97,6 +97,27 @@ func TestVersion(t *testing.T) {
 	})
 }
 
+func TestVersionText(t *testing.T) {
+	want := loginSet(t).Version("Login")
+	text, err := want.MarshalText()
+	if err != nil || string(text) != want.String() {
+		t.Errorf("got %s, %v, want %s", text, err, want)
+	}
+	var got tree.Version
+	if err := got.UnmarshalText(text); err != nil || got != want {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	for name, bad := range map[string]string{
+		"empty": "", "short": string(text[2:]), "long": string(text) + "00", "odd": string(text[1:]), "not hexadecimal": "zz" + string(text[2:]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := got.UnmarshalText([]byte(bad)); err == nil || got != want {
+				t.Errorf("%q is read as %v, %v", bad, got, err)
+			}
+		})
+	}
+}
+
 // Any JSON value has the version of the same value written otherwise.
 func TestVersionOfValues(t *testing.T) {
 	leaf := rapid.OneOf(

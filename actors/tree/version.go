@@ -12,8 +12,13 @@ func (v Version) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads what MarshalText wrote.
 func (v *Version) UnmarshalText(text []byte) error {
-	if n, err := hex.Decode(v[:], text); err != nil || n != len(v) {
+	var read Version
+	if len(text) != hex.EncodedLen(len(read)) {
+		return fmt.Errorf("%.40q is not a tree version", text)
+	}
+	if _, err := hex.Decode(read[:], text); err != nil {
 		return fmt.Errorf("%q is not a tree version", text)
 	}
+	*v = read
 	return nil
 }
