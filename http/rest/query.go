@@ -48,7 +48,7 @@ func (q query) find(name string) (string, bool) {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		key, value, _ := strings.Cut(pair, "=")
-		if key == name || (len(key) > len(name) && unescape(key) == name) {
+		if key == name || (strings.ContainsAny(key, "%+") && unescape(key) == name) {
 			return unescape(value), true
 		}
 	}

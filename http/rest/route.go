@@ -29,8 +29,12 @@ func (h *Handler) route(c *call) (*endpoint, error) {
 		}
 	}
 	where, name, tail := h.split(path)
-	if escaped {
-		where.realm = realm.Name(unescapePath(string(where.realm)))
+	if escaped && where.realm != realm.Root {
+		plain := unescapePath(string(where.realm))
+		if strings.Count(plain, "/") != strings.Count(string(where.realm), "/") {
+			return nil, invalidRealm(plain)
+		}
+		where.realm = realm.Name(plain)
 	}
 	e := h.endpoints[name]
 	if e == nil {
@@ -65,6 +69,9 @@ func (h *Handler) split(path string) (where place, name, tail string) {
 			break
 		}
 		part, beyond, _ := strings.Cut(after, "/")
+		if part == "" {
+			return where, "", ""
+		}
 		if !first || part != "root" {
 			where.realm = below(where.realm, rest[len("realms"):len("realms/")+len(part)])
 		}
@@ -76,8 +83,11 @@ func (h *Handler) split(path string) (where place, name, tail string) {
 		return where, name, tail
 	}
 	// The short form: parts up to the first that is an endpoint.
-	for at := 0; at <= len(path); {
+	for at := 0; at < len(path); {
 		name, tail, _ = strings.Cut(path[at:], "/")
+		if name == "" {
+			break
+		}
 		if h.endpoints[name] != nil {
 			if at > 0 && path[:at-1] != "root" {
 				where.realm = realm.Name("/" + path[:at-1])
