@@ -1,0 +1,63 @@
+package rest_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"sojourn/actors/journey"
+	"sojourn/http/rest"
+)
+
+// discard is the cheapest ResponseWriter: what remains is the handler's cost.
+type discard struct {
+	header http.Header
+	status int
+	bytes  int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(b []byte) (int, error) { d.bytes += len(b); return len(b), nil }
+
+func benchmark(b *testing.B, reply journey.Reply, body string, status int) {
+	b.Helper()
+	s := newStand(b)
+	s.cfg.Log = slog.New(slog.DiscardHandler)
+	s.replies(reply, nil)
+	h, err := rest.New(s.cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := s.request(start, body)
+	reader := strings.NewReader(body)
+	if body != "" {
+		r.Body = io.NopCloser(reader)
+	}
+	w := &discard{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		reader.Reset(body)
+		h.ServeHTTP(w, r)
+		if w.status != status {
+			b.Fatalf("status %d", w.status)
+		}
+	}
+}
+
+func BenchmarkStart(b *testing.B) { benchmark(b, step(), "", http.StatusOK) }
+
+func BenchmarkSuccess(b *testing.B) {
+	body := `{"authId":"` + string(signed(b, ref())) + `","callbacks":[` +
+		`{"type":"NameCallback","output":[{"name":"prompt","value":"User Name"}],"input":[{"name":"IDToken1","value":"bjensen"}],"_id":0},` +
+		`{"type":"PasswordCallback","output":[{"name":"prompt","value":"Password"}],"input":[{"name":"IDToken2","value":"hunter2"}],"_id":1}],` +
+		`"stage":"UsernamePassword","status":200,"ok":true}`
+	benchmark(b, done(journey.Done{Success: true, URL: "/am/console"}), body, http.StatusOK)
+}
+
+func BenchmarkFailure(b *testing.B) {
+	benchmark(b, done(journey.Done{}), "", http.StatusUnauthorized)
+}
