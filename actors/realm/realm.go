@@ -8,6 +8,7 @@ package realm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,10 +76,9 @@ func (n Name) Parts() []string {
 // "o=eu,ou=services,o=alpha,ou=services,<suffix>"; the innermost realm first.
 func (n Name) DN(suffix string) string {
 	var b strings.Builder
-	parts := n.Parts()
-	for i := len(parts) - 1; i >= 0; i-- {
+	for _, part := range slices.Backward(n.Parts()) {
 		b.WriteString("o=")
-		b.WriteString(parts[i])
+		b.WriteString(part)
 		b.WriteString(",ou=services,")
 	}
 	b.WriteString(suffix)

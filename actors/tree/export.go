@@ -13,6 +13,9 @@ import (
 	"sojourn/actors/realm"
 )
 
+// MaxJourneys is how many journeys one file may hold.
+const MaxJourneys = 5000
+
 // Export is a file of journeys: what people move between servers.
 type Export struct {
 	// Journeys stand in the order to import them: inner trees before the trees
@@ -82,6 +85,9 @@ func (d *importer) several(file map[string]json.RawMessage) error {
 	trees, err := amjson.Object(file["trees"])
 	if err != nil {
 		return fmt.Errorf("/trees: %w", err)
+	}
+	if len(trees) > MaxJourneys {
+		return fmt.Errorf("/trees: %d journeys are more than the limit of %d", len(trees), MaxJourneys)
 	}
 	for _, name := range slices.Sorted(maps.Keys(trees)) {
 		sections, err := amjson.Object(trees[name])

@@ -89,6 +89,10 @@ func TestDecodeExportFaults(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf(`"%d":{}`, i)
 	}
+	journeys := make([]string, tree.MaxJourneys+1)
+	for i := range journeys {
+		journeys[i] = fmt.Sprintf(`"%d":{"tree":{}}`, i)
+	}
 	tests := []struct{ name, raw, want string }{
 		{"empty", "", "journey file: the text ends too early"},
 		{"a list", "[]", "an object is needed, not a list"},
@@ -102,6 +106,7 @@ func TestDecodeExportFaults(t *testing.T) {
 		{"too deep", `{"tree":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "deeper than 64 levels"},
 		{"too large", `{"a":"` + strings.Repeat("a", tree.MaxFileSize) + `"}`, "larger than 8388608 bytes"},
 		{"trees are a list", `{"trees":[]}`, "/trees: an object is needed, not a list"},
+		{"too many journeys", `{"trees":{` + strings.Join(journeys, ",") + `}}`, "/trees: 5001 journeys are more than the limit of 5000"},
 		{"journey is a list", `{"trees":{"A":[]}}`, "/trees/A: an object is needed, not a list"},
 		{"journey without tree", `{"trees":{"A":{}}}`, "/trees/A: /tree: it is missing"},
 		{"tree is null", `{"tree":null,"entryNodeId":1}`, "/tree: it is missing"},

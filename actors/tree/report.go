@@ -54,7 +54,7 @@ const (
 )
 
 // Problem is one thing that is wrong with a tree.
-type Problem struct {
+type Problem struct { //nolint:errname // a line of a report first, an error when joined
 	Severity Severity
 	Kind     Kind
 	Tree     string
