@@ -51,7 +51,8 @@ func (r *run) page(v *vertex) (node.Action, error) {
 		return nil, &nodeError{v, errors.New("the page's last node neither asks nor ends")}
 	}
 	r.s.Paged = nil
-	return node.Goto{Outcome: now.outcome}, nil
+	last := v.page.children[len(v.page.children)-1]
+	return node.Goto{Outcome: tree.PageOutcome(v.page.version, last.id, now.outcome)}, nil
 }
 
 // holds reports whether any child asks for something that is not metadata.

@@ -56,6 +56,7 @@ type vertex struct {
 
 type page struct {
 	node.Page
+	version  string // of the page's type: it decides how outcomes are called
 	children []*vertex
 }
 
@@ -189,7 +190,7 @@ func (c *compiler) vertex(id tree.NodeID, typeName string, next map[tree.Outcome
 	v.keep.merge(inputsOf(t, config))
 	switch t.Name {
 	case node.PageType:
-		v.page, v.err = c.page(v, config)
+		v.page, v.err = c.page(v, config, raw.Version)
 	case node.InnerTreeType:
 		call := node.InnerTreeOf(config)
 		v.inner = &inner{name: call.Tree, errorOutcome: call.ErrorOutcome}
@@ -199,7 +200,7 @@ func (c *compiler) vertex(id tree.NodeID, typeName string, next map[tree.Outcome
 	return v
 }
 
-func (c *compiler) page(v *vertex, config node.Config) (*page, error) {
+func (c *compiler) page(v *vertex, config node.Config, version string) (*page, error) {
 	def, err := node.PageOf(config)
 	if err != nil {
 		return nil, err
@@ -207,7 +208,7 @@ func (c *compiler) page(v *vertex, config node.Config) (*page, error) {
 	if len(def.Children) == 0 {
 		return nil, errors.New("the page has no nodes")
 	}
-	p := &page{Page: def}
+	p := &page{Page: def, version: version}
 	for _, child := range def.Children {
 		cv := c.vertex(child.ID, child.Type, nil)
 		if cv.page != nil || cv.inner != nil {

@@ -31,6 +31,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
 //	tree NAME [flag...]            begins a tree
 //	node ID TYPE [outcome>ID...]   adds a node; success and failure are the ends
 //	config ID JSON                 gives a node attributes
+//	version ID VERSION             gives a node's type a version
 //	set NAME VALUE                 changes a realm setting
 //	start [tree=NAME] [nosession] [param=value...]
 //	answer [Type=value...]         answers by position
@@ -136,6 +137,11 @@ func (p *player) do(line string) (string, error) {
 	case "config":
 		name, body, _ := strings.Cut(rest, " ")
 		return "", p.configure(nodeID(name), strings.NewReplacer("@", `00000000-0000-4000-8000-`).Replace(body))
+	case "version":
+		c := p.set.Nodes[nodeID(fields[0])]
+		c.Version = fields[1]
+		p.set.Nodes[c.ID] = c
+		return "", nil
 	case "set":
 		return "", p.change(fields[0], fields[1])
 	case "start":
