@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -148,7 +149,7 @@ func (c *compiler) program(t *tree.Tree) error {
 		if !tree.IsUUID(id) {
 			return fmt.Errorf("%w: node id %q of tree %q is not a UUID", ErrNoTree, id, t.Name)
 		}
-		p.vertices[id] = c.vertex(id, v.Type, v.Connections)
+		p.vertices[id] = c.vertex(id, v.Type, v.Version, v.Connections)
 	}
 	for _, v := range p.vertices {
 		if v.inner == nil || c.programs[v.inner.name] != nil {
@@ -169,7 +170,7 @@ func (c *compiler) program(t *tree.Tree) error {
 
 func ending(id tree.NodeID) bool { return id == tree.Success || id == tree.Failure }
 
-func (c *compiler) vertex(id tree.NodeID, typeName string, next map[tree.Outcome]tree.NodeID) *vertex {
+func (c *compiler) vertex(id tree.NodeID, typeName, version string, next map[tree.Outcome]tree.NodeID) *vertex {
 	v := &vertex{id: id, next: next}
 	t, ok := c.types.Type(typeName)
 	if !ok {
@@ -190,7 +191,7 @@ func (c *compiler) vertex(id tree.NodeID, typeName string, next map[tree.Outcome
 	v.keep.merge(inputsOf(t, config))
 	switch t.Name {
 	case node.PageType:
-		v.page, v.err = c.page(v, config, raw.Version)
+		v.page, v.err = c.page(v, config, cmp.Or(version, raw.Version))
 	case node.InnerTreeType:
 		call := node.InnerTreeOf(config)
 		v.inner = &inner{name: call.Tree, errorOutcome: call.ErrorOutcome}
@@ -210,7 +211,7 @@ func (c *compiler) page(v *vertex, config node.Config, version string) (*page, e
 	}
 	p := &page{Page: def, version: version}
 	for _, child := range def.Children {
-		cv := c.vertex(child.ID, child.Type, nil)
+		cv := c.vertex(child.ID, child.Type, child.Version, nil)
 		if cv.page != nil || cv.inner != nil {
 			return nil, fmt.Errorf("a page cannot hold the %s %s", child.Type, child.ID)
 		}
