@@ -362,8 +362,6 @@ func TestTraceRidesInAuthID(t *testing.T) {
 
 func TestRequestsAtOnce(t *testing.T) {
 	s := newStand(t)
-	s.cfg.Log = newStand(t).cfg.Log
-	s.replies(step(), nil)
 	s.journeys.start = func(_ context.Context, r journey.StartRequest) (journey.Reply, error) {
 		reply := done(journey.Done{Success: true, URL: "/" + r.Tree})
 		reply.Realm = r.Realm
