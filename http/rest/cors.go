@@ -33,6 +33,10 @@ func newCORS(origins, headers []string) (cors, error) {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != origin {
 			return cors{}, fmt.Errorf("rest: Origins: %q is not of the form https://host[:port]", origin)
 		}
+		if port := u.Port(); port == "443" && u.Scheme == "https" || port == "80" && u.Scheme == "http" {
+			return cors{}, fmt.Errorf("rest: Origins: %q must leave its default port out, as browsers do", origin)
+		}
+		origin = strings.ToLower(origin)
 		out.origins[origin] = []string{origin}
 	}
 	for _, header := range headers {

@@ -162,7 +162,7 @@ func TestCORS(t *testing.T) {
 		return r
 	}
 	s := newStand(t)
-	s.cfg.Origins, s.cfg.AllowHeaders = []string{page, "http://localhost:8443"}, []string{"X-App"}
+	s.cfg.Origins, s.cfg.AllowHeaders = []string{"https://App.example.com", "http://localhost:8443"}, []string{"X-App"}
 	s.replies(done(journey.Done{}), nil)
 
 	w := s.do(preflight(page))
@@ -231,6 +231,7 @@ func TestNewRefuses(t *testing.T) {
 		"a value that splits":          func(c *rest.Config) { c.Cookies.LBValue = "a\r\nSet-Cookie: x=y" },
 		"a domain that splits":         func(c *rest.Config) { c.Cookies.Domains = []string{"a;b"} },
 		"an origin with a path":        func(c *rest.Config) { c.Origins = []string{"https://a.example/"} },
+		"an origin with its own port":  func(c *rest.Config) { c.Origins = []string{"https://a.example:443"} },
 		"an origin without a scheme":   func(c *rest.Config) { c.Origins = []string{"a.example"} },
 		"a header that is none":        func(c *rest.Config) { c.AllowHeaders = []string{"a b"} },
 		"a short key":                  func(c *rest.Config) { c.AuthIDs.Active = []byte("short") },
