@@ -18,8 +18,8 @@ import (
 // cheap are parameters for tests that count hashes and do not weigh them.
 func cheap() identity.Params { return identity.Params{Memory: 8, Time: 1, Threads: 1} }
 
-func newHashing(t testing.TB, c HashingConfig) *Hashing {
-	t.Helper()
+func newHashing(tb testing.TB, c HashingConfig) *Hashing {
+	tb.Helper()
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
@@ -28,9 +28,9 @@ func newHashing(t testing.TB, c HashingConfig) *Hashing {
 	}
 	h, err := NewHashing(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(h.Close)
+	tb.Cleanup(h.Close)
 	return h
 }
 

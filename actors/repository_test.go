@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,10 +52,8 @@ func (u *memoryUsers) SearchIdentity(ctx context.Context, r realm.Name, attribut
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, i := range u.byKey {
-		for _, v := range i.Attributes[attribute] {
-			if v == value {
-				return i, nil
-			}
+		if slices.Contains(i.Attributes[attribute], value) {
+			return i, nil
 		}
 	}
 	return identity.Identity{}, identity.ErrNotFound

@@ -38,16 +38,14 @@ const argon2Pass = 650 * time.Nanosecond
 func (p Params) cost() Cost {
 	return Cost{
 		Memory: int64(p.Memory) << 10,
-		Time:   times(uint64(p.Memory)*uint64(p.Time), argon2Pass),
+		Time:   times(float64(p.Memory)*float64(p.Time), argon2Pass),
 	}
 }
 
-// times is n times d, or the longest duration where that would overflow.
-func times(n uint64, d time.Duration) time.Duration {
-	if n > uint64(math.MaxInt64/d) {
-		return math.MaxInt64
-	}
-	return time.Duration(n) * d
+// times is n times d, or a year where it is more.
+func times(n float64, d time.Duration) time.Duration {
+	const year = 365 * 24 * time.Hour
+	return time.Duration(min(n*float64(d), float64(year)))
 }
 
 // argon2Kind is a variant of argon2, as PHC strings name it.
@@ -81,10 +79,11 @@ func parseArgon2(text string) (scheme, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n[2] > math.MaxUint8 {
-		return nil, fmt.Errorf("%w: %d lanes, at most %d", ErrHash, n[2], math.MaxUint8)
+	lanes := n[2]
+	if lanes > math.MaxUint8 {
+		return nil, fmt.Errorf("%w: %d lanes, at most %d", ErrHash, lanes, math.MaxUint8)
 	}
-	h := argon2Hash{kind: kind, params: Params{Memory: n[0], Time: n[1], Threads: uint8(n[2])}}
+	h := argon2Hash{kind: kind, params: Params{Memory: n[0], Time: n[1], Threads: uint8(lanes)}}
 	if err := h.params.Check(); err != nil {
 		return nil, err
 	}
@@ -102,7 +101,8 @@ func (h argon2Hash) verify(password Secret) (bool, error) {
 		derive = argon2.Key
 	}
 	p := h.params
-	got := derive([]byte(password), h.salt, p.Time, p.Memory, p.Threads, uint32(len(h.digest)))
+	size := uint32(len(h.digest)) //nolint:gosec // at most maxDigest
+	got := derive([]byte(password), h.salt, p.Time, p.Memory, p.Threads, size)
 	return subtle.ConstantTimeCompare(got, h.digest) == 1, nil
 }
 

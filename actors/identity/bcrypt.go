@@ -53,7 +53,7 @@ func parseBcrypt(text string) (scheme, error) {
 }
 
 func (h bcryptHash) cost() Cost {
-	return Cost{Memory: bcryptMemory, Time: times(1<<h.rounds, bcryptRound)}
+	return Cost{Memory: bcryptMemory, Time: times(float64(int64(1)<<h.rounds), bcryptRound)}
 }
 
 func (h bcryptHash) longest() int { return bcryptPassword }

@@ -102,7 +102,7 @@ func newPBKDF2(kind digestKind, iterations string, salt, digest []byte) (scheme,
 }
 
 func (h pbkdf2Hash) cost() Cost {
-	return Cost{Memory: 4 << 10, Time: times(uint64(h.iterations), h.kind.round())}
+	return Cost{Memory: 4 << 10, Time: times(float64(h.iterations), h.kind.round())}
 }
 
 func (h pbkdf2Hash) longest() int { return MaxPassword }

@@ -43,10 +43,10 @@ func parseScrypt(text string) (scheme, error) {
 }
 
 func (h scryptHash) cost() Cost {
-	blocks := uint64(h.r) << h.ln
+	blocks := int64(h.r) << h.ln
 	return Cost{
-		Memory: int64(blocks)*scryptBlock + int64(h.r)*int64(h.p)*scryptBlock,
-		Time:   times(blocks*uint64(h.p), scryptMix),
+		Memory: (blocks + int64(h.r)*int64(h.p)) * scryptBlock,
+		Time:   times(float64(blocks)*float64(h.p), scryptMix),
 	}
 }
 

@@ -1,12 +1,9 @@
 package ldap
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
-	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -25,19 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const horse identity.Secret = "correct horse"
 
-func TestDirectory(t *testing.T) {
+func TestAuthenticate(t *testing.T) {
 	s := startSlapd(t)
-	t.Run("Authenticate", func(t *testing.T) { testAuthenticate(t, s) })
-	t.Run("Lockout", func(t *testing.T) { testLockout(t, s) })
-	t.Run("Lookup", func(t *testing.T) { testLookup(t, s) })
-	t.Run("Update", func(t *testing.T) { testUpdate(t, s) })
-	t.Run("ChangePassword", func(t *testing.T) { testChangePassword(t, s) })
-	t.Run("TLS", func(t *testing.T) { testTLS(t, s) })
-	t.Run("Misconfigured", func(t *testing.T) { testMisconfigured(t, s) })
-	t.Run("Concurrent", func(t *testing.T) { testConcurrent(t, s) })
-}
-
-func testAuthenticate(t *testing.T, s *slapd) {
 	d := open(t, s.config())
 	for name, tc := range map[string]struct {
 		user     string
@@ -88,8 +74,9 @@ func testAuthenticate(t *testing.T, s *slapd) {
 	}
 }
 
-// testLockout has the directory lock an account, and end the lock.
-func testLockout(t *testing.T, s *slapd) {
+// TestLockout has the directory lock an account, and end the lock.
+func TestLockout(t *testing.T) {
+	s := startSlapd(t)
 	d := open(t, s.config())
 	check := func(password identity.Secret, want identity.Verdict) {
 		t.Helper()
@@ -122,7 +109,8 @@ func testLockout(t *testing.T, s *slapd) {
 	check(horse, identity.Match)
 }
 
-func testLookup(t *testing.T, s *slapd) {
+func TestLookup(t *testing.T) {
+	s := startSlapd(t)
 	d := open(t, s.config())
 	who, err := d.Lookup(t.Context(), "/alpha", "DEMO")
 	want := identity.Identity{
@@ -172,7 +160,8 @@ func testLookup(t *testing.T, s *slapd) {
 	})
 }
 
-func testUpdate(t *testing.T, s *slapd) {
+func TestUpdate(t *testing.T) {
+	s := startSlapd(t)
 	readOnly := open(t, s.config())
 	c := s.config()
 	c.Writable = []string{"inetUserStatus", "mail", "telephoneNumber", "cn", "employeeNumber", "userPassword"}
@@ -243,7 +232,8 @@ func testUpdate(t *testing.T, s *slapd) {
 	})
 }
 
-func testChangePassword(t *testing.T, s *slapd) {
+func TestChangePassword(t *testing.T) {
+	s := startSlapd(t)
 	if _, _, err := open(t, s.config()).ChangePassword(t.Context(), realm.Root, "scarter", horse, "next password"); !errors.Is(err, identity.ErrReadOnly) {
 		t.Fatalf("where it is not writable: %v", err)
 	}
@@ -280,7 +270,8 @@ func testChangePassword(t *testing.T, s *slapd) {
 	}
 }
 
-func testTLS(t *testing.T, s *slapd) {
+func TestTLS(t *testing.T) {
+	s := startSlapd(t)
 	trusted := &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12}
 	stranger := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
 	misnamed := &tls.Config{RootCAs: s.roots, ServerName: "ldap.example.net", MinVersion: tls.VersionTLS12}
@@ -314,8 +305,9 @@ func testTLS(t *testing.T, s *slapd) {
 	}
 }
 
-// testMisconfigured: the operator's mistakes are outages, not wrong passwords.
-func testMisconfigured(t *testing.T, s *slapd) {
+// TestMisconfigured: the operator's mistakes are outages, not wrong passwords.
+func TestMisconfigured(t *testing.T) {
+	s := startSlapd(t)
 	for name, spoil := range map[string]func(*Config){
 		"service password": func(c *Config) { s.write("wrong", "wrong"); c.BindPasswordFile = s.path("wrong") },
 		"service account":  func(c *Config) { c.BindDN = "cn=nobody,dc=example,dc=com" },
@@ -344,8 +336,9 @@ func testMisconfigured(t *testing.T, s *slapd) {
 	})
 }
 
-// testConcurrent wants right verdicts from connections that many share.
-func testConcurrent(t *testing.T, s *slapd) {
+// TestConcurrent wants right verdicts from connections that many share.
+func TestConcurrent(t *testing.T) {
+	s := startSlapd(t)
 	c := s.config()
 	c.Connections = 2
 	d := open(t, c)
@@ -368,165 +361,6 @@ func testConcurrent(t *testing.T, s *slapd) {
 	if m := d.Metrics(); m.Opened > 4 || m.Busy != 0 || m.Waiting != 0 {
 		t.Errorf("metrics %+v", m)
 	}
-}
-
-// TestServerGoesAndComes kills the directory between and during requests.
-func TestServerGoesAndComes(t *testing.T) {
-	s := startSlapd(t)
-	c := s.config()
-	c.ConnectTimeout, c.Timeout = time.Second, 2*time.Second
-	d := open(t, c)
-	login := func() (identity.Verdict, error) {
-		verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse)
-		return verdict, err
-	}
-	if verdict, err := login(); err != nil || verdict != identity.Match {
-		t.Fatalf("verdict %d, %v", verdict, err)
-	}
-	s.kill()
-	for range 3 {
-		if _, err := login(); !errors.Is(err, identity.ErrUnavailable) {
-			t.Fatalf("server gone: %v", err)
-		}
-	}
-	s.start()
-	if verdict, err := login(); err != nil || verdict != identity.Match {
-		t.Fatalf("server back: verdict %d, %v", verdict, err)
-	}
-
-	// While requests run, each answer is right or unavailable.
-	stop := make(chan struct{})
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if verdict, err := login(); err == nil && verdict != identity.Match || err != nil && !errors.Is(err, identity.ErrUnavailable) {
-					t.Errorf("verdict %d, %v", verdict, err)
-					return
-				}
-			}
-		})
-	}
-	for range 3 {
-		s.kill()
-		s.start()
-	}
-	close(stop)
-	all.Wait()
-	if verdict, err := login(); err != nil || verdict != identity.Match {
-		t.Fatalf("afterwards: verdict %d, %v", verdict, err)
-	}
-}
-
-// TestSecondServer goes to the next server where the first is gone.
-func TestSecondServer(t *testing.T) {
-	s := startSlapd(t)
-	c := s.config()
-	c.Servers = []string{"ldap://" + freePort(t), "ldap://" + s.plain}
-	d := open(t, c)
-	for range 3 {
-		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse); err != nil || verdict != identity.Match {
-			t.Fatalf("verdict %d, %v", verdict, err)
-		}
-	}
-	if m := d.Metrics(); m.Failed > 2 {
-		t.Errorf("the dead server was asked again and again: %+v", m)
-	}
-}
-
-// silent accepts connections and never answers.
-func silent(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { _, _ = io.Copy(io.Discard, c); _ = c.Close() })
-		}
-	})
-	t.Cleanup(func() { _ = l.Close(); all.Wait() })
-	return l.Addr().String()
-}
-
-func silentConfig(t *testing.T, addr string) Config {
-	t.Helper()
-	return Config{
-		Servers: []string{"ldap://" + addr}, Plaintext: true, BaseDN: "dc=example,dc=com",
-		Connections: 1, Queue: 1, ConnectTimeout: time.Minute, Timeout: time.Minute,
-	}
-}
-
-// TestSilentServer: a server that takes requests and does not answer costs the
-// timeout, and no longer than the caller waits.
-func TestSilentServer(t *testing.T) {
-	addr := silent(t)
-	t.Run("timeout", func(t *testing.T) {
-		c := silentConfig(t, addr)
-		c.Timeout = 50 * time.Millisecond
-		if _, err := open(t, c).Lookup(t.Context(), realm.Root, "demo"); !errors.Is(err, identity.ErrUnavailable) {
-			t.Fatal(err)
-		}
-	})
-	t.Run("cancelled", func(t *testing.T) {
-		gone := errors.New("client went away")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		d := open(t, silentConfig(t, addr))
-		time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
-		start := time.Now()
-		if _, err := d.Lookup(ctx, realm.Root, "demo"); !errors.Is(err, gone) {
-			t.Fatal(err)
-		}
-		if took := time.Since(start); took > 10*time.Second {
-			t.Fatalf("waited %s", took)
-		}
-	})
-	t.Run("overloaded", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		d := open(t, silentConfig(t, addr))
-		var all sync.WaitGroup
-		defer all.Wait()
-		defer cancel()
-		refusals := make(chan error, 3)
-		for range 3 {
-			all.Go(func() {
-				_, err := d.Lookup(ctx, realm.Root, "demo")
-				refusals <- err
-			})
-		}
-		if err := <-refusals; !errors.Is(err, identity.ErrOverloaded) {
-			t.Fatal(err)
-		}
-	})
-	t.Run("no place in time", func(t *testing.T) {
-		c := silentConfig(t, addr)
-		d := open(t, c)
-		d.search.wait = 20 * time.Millisecond
-		d.search.places <- struct{}{}
-		_, err := d.Lookup(t.Context(), realm.Root, "demo")
-		<-d.search.places
-		if !errors.Is(err, identity.ErrOverloaded) {
-			t.Fatal(err)
-		}
-	})
-	t.Run("closed", func(t *testing.T) {
-		d := open(t, silentConfig(t, addr))
-		d.Close()
-		if _, err := d.Lookup(t.Context(), realm.Root, "demo"); !errors.Is(err, identity.ErrUnavailable) {
-			t.Fatal(err)
-		}
-	})
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -229,15 +228,4 @@ func (s *slapd) issue(c, parent *x509.Certificate, parentKey *ecdsa.PrivateKey, 
 		s.t.Fatal(err)
 	}
 	return made, key
-}
-
-// modify changes an entry as the directory's administrator would.
-func (s *slapd) modify(ldif string, args ...any) {
-	s.t.Helper()
-	change := exec.CommandContext(s.t.Context(), "ldapmodify", "-H", "ldap://"+s.plain, "-x",
-		"-D", "cn=root,dc=example,dc=com", "-w", "rootsecret")
-	change.Stdin = strings.NewReader(fmt.Sprintf(ldif, args...))
-	if out, err := change.CombinedOutput(); err != nil {
-		s.t.Fatalf("ldapmodify: %v\n%s", err, out)
-	}
 }
