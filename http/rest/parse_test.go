@@ -213,3 +213,42 @@ func TestQueryAgreesWithNetURL(t *testing.T) {
 		}
 	})
 }
+
+// A path that means an endpoint is spelled by its parts: realm, name, rest.
+func FuzzSplit(f *testing.F) {
+	f.Add("realms/root/realms/alpha/authenticate/")
+	f.Add("alpha/eu/sessions/x/y")
+	f.Add("realms/realms/realms/authenticate")
+	h := &Handler{endpoints: map[string]*endpoint{"authenticate": {}, "sessions": {}}}
+	f.Fuzz(func(t *testing.T, path string) {
+		where, name, tail := h.split(path)
+		if h.endpoints[name] == nil {
+			return
+		}
+		// A slow twin: the parts of the path but the words "realms" and "root".
+		all := strings.Split(path, "/")
+		var want strings.Builder
+		at := 0
+		if where.long {
+			for ; at+1 < len(all) && all[at] == "realms"; at += 2 {
+				if at > 0 || all[at+1] != "root" {
+					want.WriteString("/" + all[at+1])
+				}
+			}
+		} else {
+			for ; h.endpoints[all[at]] == nil; at++ {
+				want.WriteString("/" + all[at])
+			}
+		}
+		spelled := want.String()
+		if spelled == "" || (!where.long && spelled == "/root") {
+			spelled = "/"
+		}
+		if string(where.realm) != spelled || all[at] != name || strings.Join(all[at+1:], "/") != tail {
+			t.Fatalf("%q: realm %q (want %q), endpoint %q, rest %q", path, where.realm, spelled, name, tail)
+		}
+		if strings.Contains(string(where.realm), "//") || (len(where.realm) > 1 && strings.HasSuffix(string(where.realm), "/")) {
+			t.Fatalf("%q: realm %q has an empty part", path, where.realm)
+		}
+	})
+}

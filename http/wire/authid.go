@@ -92,6 +92,7 @@ const header = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9."
 // "IN_MEMORY_AUTH" and S1 "01" in c66 encoding, between stars.
 const sessionTail = "*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*"
 
+//nolint:gochecknoglobals // never changed
 var (
 	b64 = base64.RawURLEncoding
 	// b32 spells AM's otk: 26 characters of 0-9a-v.
