@@ -237,22 +237,26 @@ func TestStartRequest(t *testing.T) {
 		check func(*testing.T, journey.StartRequest)
 	}{
 		{name: "nothing", path: start, check: func(t *testing.T, r journey.StartRequest) {
+			t.Helper()
 			if r.Realm != "/alpha" || r.Tree != "" || r.IndexType != "" || r.NoSession || r.ForceAuth ||
 				r.Username != nil || r.Password != nil || r.Request.Parameters != nil {
 				t.Errorf("%+v", r)
 			}
 		}},
 		{name: "service", path: start + "?authIndexType=Service&authIndexValue=My%20Tree", check: func(t *testing.T, r journey.StartRequest) {
+			t.Helper()
 			if r.Tree != "My Tree" || r.IndexType != "service" || r.IndexValue != "My Tree" {
 				t.Errorf("%+v", r)
 			}
 		}},
 		{name: "flags", path: start + "?noSession=true&ForceAuth=true", check: func(t *testing.T, r journey.StartRequest) {
+			t.Helper()
 			if !r.NoSession || !r.ForceAuth {
 				t.Errorf("%+v", r)
 			}
 		}},
 		{name: "flags in other spellings", path: start + "?nosession=true&forceAuth=true&noSession=TRUE", check: func(t *testing.T, r journey.StartRequest) {
+			t.Helper()
 			if r.NoSession || r.ForceAuth {
 				t.Errorf("%+v", r)
 			}
@@ -261,6 +265,7 @@ func TestStartRequest(t *testing.T) {
 			name: "parameters that nodes see",
 			path: start + "?authIndexType=service&authIndexValue=Login&goto=%2Fhome&gotoOnFail=https://evil.example&a=1&a=2&locale=fr&%62=3",
 			check: func(t *testing.T, r journey.StartRequest) {
+				t.Helper()
 				want := map[string][]string{"goto": {"/home"}, "a": {"1", "2"}, "b": {"3"}}
 				if !reflect.DeepEqual(r.Request.Parameters, want) || !reflect.DeepEqual(r.Request.Locales, []string{"fr"}) {
 					t.Errorf("%+v", r.Request)
@@ -270,6 +275,7 @@ func TestStartRequest(t *testing.T) {
 		{
 			name: "headers and address", path: start, edit: header("Accept-Language", "de;q=0.5, en-GB, *;q=0.1"),
 			check: func(t *testing.T, r journey.StartRequest) {
+				t.Helper()
 				if !reflect.DeepEqual(r.Request.Locales, []string{"en-GB", "de"}) || r.Request.ClientIP != "192.0.2.1" ||
 					r.Request.Headers["Accept-Language"] == nil {
 					t.Errorf("%+v", r.Request)
@@ -282,6 +288,7 @@ func TestStartRequest(t *testing.T) {
 				r.Header.Set("X-OpenAM-Password", "pässwort")
 			},
 			check: func(t *testing.T, r journey.StartRequest) {
+				t.Helper()
 				if !reflect.DeepEqual(r.Username, &name) || !reflect.DeepEqual(r.Password, &password) {
 					t.Errorf("%v %v", r.Username, r.Password)
 				}
@@ -290,6 +297,7 @@ func TestStartRequest(t *testing.T) {
 		{
 			name: "advice", path: start + "?authIndexType=composite_advice&authIndexValue=" + advice,
 			check: func(t *testing.T, r journey.StartRequest) {
+				t.Helper()
 				if r.Tree != "StepUp" || r.IndexType != "composite_advice" || !r.ForceAuth || !strings.HasPrefix(r.IndexValue, "<Advices>") {
 					t.Errorf("%+v", r)
 				}
@@ -299,6 +307,7 @@ func TestStartRequest(t *testing.T) {
 			name: "advice for another realm",
 			path: start + "?authIndexType=composite_advice&authIndexValue=" + strings.Replace(advice, "StepUp", "/alpha/eu:StepUp", 1),
 			check: func(t *testing.T, r journey.StartRequest) {
+				t.Helper()
 				if r.Tree != "StepUp" || r.Realm != "/alpha/eu" {
 					t.Errorf("%+v", r)
 				}

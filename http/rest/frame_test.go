@@ -155,7 +155,7 @@ func TestCSRFRule(t *testing.T) {
 func TestCORS(t *testing.T) {
 	const page = "https://app.example.com"
 	preflight := func(origin string) *http.Request {
-		r := httptest.NewRequest(http.MethodOptions, start, http.NoBody)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodOptions, start, http.NoBody)
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "POST")
 		r.Header.Set("Access-Control-Request-Headers", "accept-api-version,content-type,x-requested-with")

@@ -66,7 +66,9 @@ func isLocale(tag string) bool {
 		return false
 	}
 	for i := range len(tag) {
-		if c := tag[i]; !isLetter(c) && !(c >= '0' && c <= '9') && c != '-' && c != '_' {
+		c := tag[i]
+		digit := c >= '0' && c <= '9'
+		if !isLetter(c) && !digit && c != '-' && c != '_' {
 			return false
 		}
 	}

@@ -105,6 +105,7 @@ func New(cfg Config) (*Handler, error) {
 	need(cfg.Realms != nil, "Realms")
 	need(cfg.GotoAllowed != nil, "GotoAllowed")
 	need(cfg.Log != nil, "Log")
+	need(cfg.Resources.Documents == nil || cfg.Resources.NodeTypes != nil, "Resources.NodeTypes")
 	need(len(cfg.Tokens.Secret) > 0 && len(cfg.Tokens.Mark) > 0, "Tokens")
 	if err := cfg.AuthIDs.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("rest: AuthIDs: %w", err))
@@ -141,7 +142,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := h.begin(w, r)
 	if err := h.serve(c); err != nil {
-		c.fail(err)
+		c.fail(err) //nolint:contextcheck // the call holds the request and its context
 	}
 	h.end(c)
 }

@@ -67,7 +67,7 @@ func (r realms) Realm(name realm.Name) (*realm.Settings, bool) {
 
 // stand is a Handler with everything around it that a test may turn.
 type stand struct {
-	t        testing.TB
+	tb       testing.TB
 	cfg      rest.Config
 	journeys *journeys
 	sessions *sessions
@@ -75,10 +75,10 @@ type stand struct {
 	log      *bytes.Buffer
 }
 
-func newStand(t testing.TB) *stand {
-	t.Helper()
+func newStand(tb testing.TB) *stand {
+	tb.Helper()
 	s := &stand{
-		t:        t,
+		tb:       tb,
 		journeys: &journeys{},
 		sessions: &sessions{known: map[session.ID]session.Session{}},
 		realms:   realms{},
@@ -116,9 +116,9 @@ func (s *stand) login(in realm.Name, user string) session.TokenID {
 
 // request makes a POST with a JSON body unless that is empty; edits change it.
 func (s *stand) request(path, body string, edits ...func(*http.Request)) *http.Request {
-	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(s.tb.Context(), http.MethodPost, path, strings.NewReader(body))
 	if body == "" {
-		r = httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, http.NoBody)
+		r = httptest.NewRequestWithContext(s.tb.Context(), http.MethodPost, path, http.NoBody)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept-API-Version", "resource=2.1, protocol=1.0")
@@ -129,10 +129,10 @@ func (s *stand) request(path, body string, edits ...func(*http.Request)) *http.R
 }
 
 func (s *stand) do(r *http.Request) *httptest.ResponseRecorder {
-	s.t.Helper()
+	s.tb.Helper()
 	h, err := rest.New(s.cfg)
 	if err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -160,14 +160,14 @@ func ref() journey.Ref {
 	}
 }
 
-func signed(t testing.TB, r journey.Ref) wire.SignedAuthID {
-	t.Helper()
+func signed(tb testing.TB, r journey.Ref) wire.SignedAuthID {
+	tb.Helper()
 	text, err := authIDs.Sign(wire.AuthID{
 		Journey: r.Journey, Step: r.Step, Realm: string(r.Realm),
 		IndexType: r.IndexType, IndexValue: r.IndexValue, Issued: r.Started, Expires: r.Expires, Trace: r.Trace,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return text
 }

@@ -290,7 +290,7 @@ func decodeClaims(claims []byte) (AuthID, error) {
 	if err == nil {
 		err = s.end()
 	}
-	if err == nil && !(journey && exp && iat) {
+	if err == nil && (!journey || !exp || !iat) {
 		err = errClaims
 	}
 	return a, err

@@ -209,10 +209,10 @@ func values(depth int) *rapid.Generator[any] {
 }
 
 func callbacks() *rapid.Generator[callback.Callback] {
-	entries := func(min int) *rapid.Generator[[]callback.Entry] {
+	entries := func(least int) *rapid.Generator[[]callback.Entry] {
 		return rapid.Map(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) callback.Entry {
 			return callback.Entry{Name: text().Draw(t, "name"), Value: values(2).Draw(t, "value")}
-		}), min, 3), func(e []callback.Entry) []callback.Entry {
+		}), least, 3), func(e []callback.Entry) []callback.Entry {
 			if len(e) == 0 {
 				return nil
 			}

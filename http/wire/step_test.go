@@ -86,7 +86,8 @@ func TestCallbackEncodings(t *testing.T) {
 			`{"type":"ValidatedCreatePasswordCallback","output":[{"name":"echoOn","value":false},{"name":"policies","value":{}},{"name":"failedPolicies","value":[]},{"name":"validateOnly","value":false},{"name":"prompt","value":"Password"}],"input":[{"name":"IDToken1","value":""},{"name":"IDToken1validateOnly","value":false}]}`,
 		},
 		{
-			"redirect", callback.Callback{Type: callback.Redirect, Output: []callback.Entry{
+			"redirect",
+			callback.Callback{Type: callback.Redirect, Output: []callback.Entry{
 				{Name: "redirectUrl", Value: "https://idp.example/a?b=c&d"},
 				{Name: "redirectMethod", Value: "GET"},
 				{Name: "trackingCookie", Value: true},
@@ -94,7 +95,8 @@ func TestCallbackEncodings(t *testing.T) {
 			`{"type":"RedirectCallback","output":[{"name":"redirectUrl","value":"https://idp.example/a?b=c&d"},{"name":"redirectMethod","value":"GET"},{"name":"trackingCookie","value":true}]}`,
 		},
 		{
-			"attribute input with null", callback.Callback{
+			"attribute input with null",
+			callback.Callback{
 				Type:   callback.NumberAttribute,
 				Output: []callback.Entry{{Name: "name", Value: "age"}, {Name: "value", Value: nil}},
 				Input:  []callback.Entry{{Name: "", Value: nil}, {Name: "validateOnly", Value: false}},
@@ -102,7 +104,8 @@ func TestCallbackEncodings(t *testing.T) {
 			`{"type":"NumberAttributeInputCallback","output":[{"name":"name","value":"age"},{"name":"value","value":null}],"input":[{"name":"IDToken1","value":null},{"name":"IDToken1validateOnly","value":false}]}`,
 		},
 		{
-			"suspended", callback.Callback{Type: callback.SuspendedText, Output: []callback.Entry{
+			"suspended",
+			callback.Callback{Type: callback.SuspendedText, Output: []callback.Entry{
 				{Name: "message", Value: "Mail sent"}, {Name: "messageType", Value: "0"},
 			}},
 			`{"type":"SuspendedTextOutputCallback","output":[{"name":"message","value":"Mail sent"},{"name":"messageType","value":"0"}]}`,
@@ -137,19 +140,23 @@ func TestSuccessIsAMsByteForByte(t *testing.T) {
 		want string
 	}{
 		{
-			"a session", wire.Success{TokenID: "Zk3.*AAJ*", SuccessURL: "/am/console", Realm: "/"},
+			"a session",
+			wire.Success{TokenID: "Zk3.*AAJ*", SuccessURL: "/am/console", Realm: "/"},
 			`{"tokenId":"Zk3.*AAJ*","successUrl":"/am/console","realm":"/"}`,
 		},
 		{
-			"no session", wire.Success{NoSession: true, SuccessURL: "/am/console", Realm: "/"},
+			"no session",
+			wire.Success{NoSession: true, SuccessURL: "/am/console", Realm: "/"},
 			`{"successUrl":"/am/console","realm":"/"}`,
 		},
 		{
-			"hidden", wire.Success{SuccessURL: "/am/console", Realm: "/alpha"},
+			"hidden",
+			wire.Success{SuccessURL: "/am/console", Realm: "/alpha"},
 			`{"tokenId":"","successUrl":"/am/console","realm":"/alpha"}`,
 		},
 		{
-			"details, of which none replaces a member", wire.Success{
+			"details, of which none replaces a member",
+			wire.Success{
 				TokenID: "t", SuccessURL: "/", Realm: "/",
 				Details: []callback.Entry{
 					{Name: "level", Value: wire.JSONOrText(" 5 ")},
