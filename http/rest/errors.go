@@ -102,6 +102,9 @@ func faultOf(err error) (fault, bool) {
 		errors.Is(err, context.Canceled):
 		return fault{status: 503, retryAfter: retryAfter}, true
 	}
+	if f, ok := resourceFault(err); ok {
+		return f, true
+	}
 	return fault{status: http.StatusInternalServerError}, false
 }
 

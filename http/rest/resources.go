@@ -105,4 +105,12 @@ func (h *Handler) addResources(t map[string]*endpoint) {
 	if res.Sessions != nil {
 		t["sessions"] = h.sessions()
 	}
+	t["users"] = h.usersEndpoint()
+	if res.Documents != nil {
+		t["realm-config"] = h.realmConfig()
+		t["scripts"] = h.scripts()
+	}
+	if res.Documents != nil || res.Backups != nil {
+		t["global-config"] = h.globalConfig()
+	}
 }

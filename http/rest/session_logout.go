@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 
+	"sojourn/actors/realm"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
@@ -36,7 +37,9 @@ func logout(c *call) error {
 	if own {
 		h := c.w.Header()
 		h["Set-Cookie"] = append(h["Set-Cookie"], c.h.cookies.cleared()...)
-		h["Clear-Site-Data"] = []string{clearSiteData}
+		if c.settings.ClearsSiteData {
+			h["Clear-Site-Data"] = []string{clearSiteData}
+		}
 	}
 	return c.answer(append(c.buf[:0], result...))
 }
@@ -114,17 +117,17 @@ func logoutByUser(c *call) error {
 			return errForbidden
 		}
 	}
-	if err := c.endSessionsOf(username); err != nil {
+	if err := c.endSessionsOf(c.realm, username); err != nil {
 		return err
 	}
 	return c.answer(append(c.buf[:0], `{"result":true}`...))
 }
 
-// endSessionsOf ends every session of a user of the realm, a batch at a time.
-func (c *call) endSessionsOf(username string) error {
+// endSessionsOf ends every session of a user, a batch at a time.
+func (c *call) endSessionsOf(r realm.Name, username string) error {
 	store := c.h.cfg.Resources.Sessions
 	for {
-		found, err := store.SessionsOf(c.context(), c.realm, username, maxHandles)
+		found, err := store.SessionsOf(c.context(), r, username, maxHandles)
 		if err != nil || len(found) == 0 {
 			return err
 		}

@@ -1,0 +1,96 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+
+	"sojourn/actors/realm"
+	"sojourn/http/wire"
+)
+
+// settingsType is how AM names a settings document.
+func settingsType(id string) amType {
+	switch id {
+	case realm.DocumentSession:
+		return amType{ID: "session", Name: "Session"}
+	case realm.DocumentValidation:
+		return amType{ID: "validation", Name: "Validation Service"}
+	}
+	return amType{ID: "EMPTY", Name: "Core"}
+}
+
+// showSettings is a settings document with every attribute, stored or default.
+// One that is not stored has a revision all the same.
+func (c *call) showSettings(id string) (body json.RawMessage, rev string, err error) {
+	d, err := c.h.cfg.Resources.Documents.Document(c.context(), realm.KindSettings, c.realm, id)
+	if err != nil && !errors.Is(err, realm.ErrNoDocument) {
+		return nil, "", err
+	}
+	show := realm.AuthenticationDocument
+	switch id {
+	case realm.DocumentSession:
+		show = realm.SessionDocument
+	case realm.DocumentValidation:
+		show = realm.ValidationDocument
+	}
+	// What is not stored has the default, whatever this member applies now.
+	whole, err := show(realm.DefaultSettings(), d.Body)
+	if err != nil {
+		return nil, "", err
+	}
+	if rev = d.Rev; rev == "" {
+		rev = wire.Rev(whole)
+	}
+	body, err = withMeta(whole, "", rev, settingsType(id))
+	return body, rev, err
+}
+
+func readSettings(id string) func(*call) error {
+	return func(c *call) error {
+		body, rev, err := c.showSettings(id)
+		if err != nil {
+			return err
+		}
+		return c.document(body, rev)
+	}
+}
+
+// putSettings replaces a settings document. It is refused when the realm could
+// not be read with it.
+func putSettings(id string) func(*call) error {
+	return func(c *call) error {
+		body, err := c.readBody()
+		if err != nil {
+			return err
+		}
+		bodies := map[string]json.RawMessage{id: body}
+		if _, err := realm.DecodeSettings(bodies[realm.DocumentAuthentication], bodies[realm.DocumentSession], bodies[realm.DocumentValidation]); err != nil {
+			return err
+		}
+		stored, err := withoutMeta(body, false)
+		if err != nil {
+			return errNotJSON
+		}
+		if _, _, err := c.put(realm.Document{Kind: realm.KindSettings, Realm: c.realm, ID: id, Body: stored}); err != nil {
+			return err
+		}
+		shown, rev, err := c.showSettings(id)
+		if err != nil {
+			return err
+		}
+		return c.written(shown, rev, false, "")
+	}
+}
+
+// allServices lists the services that a realm has.
+func allServices(c *call) error {
+	var bodies [][]byte
+	for _, id := range []string{realm.DocumentSession, realm.DocumentValidation} {
+		body, _, err := c.showSettings(id)
+		if err != nil {
+			return err
+		}
+		bodies = append(bodies, body)
+	}
+	return c.results(bodies)
+}

@@ -1,0 +1,205 @@
+package rest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every route with its guard. A route that is not in this list fails the test:
+// who may use it has to be decided here, where it is read.
+const guards = `
+anyone	* authenticate
+anyone	GET health/live
+anyone	GET health/ready
+anyone	GET serverinfo/*
+anyone	GET serverinfo/cookieDomains
+caller	GET serverinfo/version
+admin	GET global-config/authentication/authenticationtrees
+admin	GET global-config/realms
+admin	POST global-config/realms?create
+admin	GET global-config/realms/{id}
+admin	PUT global-config/realms/{id}
+admin	DELETE global-config/realms/{id}
+operator	GET global-config/sojourn/backup
+operator	POST global-config/sojourn/backup
+admin	GET realm-config/authentication
+admin	PUT realm-config/authentication
+admin	POST realm-config/services?nextdescendents
+admin	GET realm-config/services/session
+admin	PUT realm-config/services/session
+admin	GET realm-config/services/validation
+admin	PUT realm-config/services/validation
+admin	GET realm-config/authentication/authenticationtrees/trees
+admin	POST realm-config/authentication/authenticationtrees/trees?create
+admin	GET realm-config/authentication/authenticationtrees/trees/{name}
+admin	PUT realm-config/authentication/authenticationtrees/trees/{name}
+admin	DELETE realm-config/authentication/authenticationtrees/trees/{name}
+admin	POST realm-config/authentication/authenticationtrees/nodes?getAllTypes
+admin	POST realm-config/authentication/authenticationtrees/nodes?nextdescendents
+admin	GET realm-config/authentication/authenticationtrees/nodes/{type}
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?create
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?getType
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?listOutcomes
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?nextdescendents
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?schema
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?template
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}?versionInfo
+admin	GET realm-config/authentication/authenticationtrees/nodes/{type}/{id}
+admin	PUT realm-config/authentication/authenticationtrees/nodes/{type}/{id}
+admin	DELETE realm-config/authentication/authenticationtrees/nodes/{type}/{id}
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version}?getType
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version}?listOutcomes
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version}?nextdescendents
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version}?schema
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version}?template
+admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version}?versionInfo
+admin	GET realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
+admin	PUT realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
+admin	DELETE realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
+admin	GET scripts
+admin	POST scripts?create
+admin	GET scripts/{id}
+admin	PUT scripts/{id}
+admin	DELETE scripts/{id}
+admin	GET sessions
+admin	POST sessions?logoutByHandle
+caller	POST sessions?logoutByUser
+token	POST sessions?deleteProperty
+token	POST sessions?getIdle
+token	POST sessions?getMaxIdle
+token	POST sessions?getMaxSessionTime
+token	POST sessions?getMaxTime
+token	POST sessions?getProperty
+token	POST sessions?getPropertyNames
+token	POST sessions?getSessionInfo
+token	POST sessions?getSessionInfoAndResetIdleTime
+token	POST sessions?getSessionProperties
+token	POST sessions?getTimeLeft
+token	POST sessions?isActive
+token	POST sessions?logout
+token	POST sessions?refresh
+token	POST sessions?setProperty
+token	POST sessions?updateSessionProperties
+token	POST sessions?validate
+token	POST sessions/{tokenId}?deleteProperty
+token	POST sessions/{tokenId}?getIdle
+token	POST sessions/{tokenId}?getMaxIdle
+token	POST sessions/{tokenId}?getMaxSessionTime
+token	POST sessions/{tokenId}?getMaxTime
+token	POST sessions/{tokenId}?getProperty
+token	POST sessions/{tokenId}?getPropertyNames
+token	POST sessions/{tokenId}?getSessionInfo
+token	POST sessions/{tokenId}?getSessionInfoAndResetIdleTime
+token	POST sessions/{tokenId}?getSessionProperties
+token	POST sessions/{tokenId}?getTimeLeft
+token	POST sessions/{tokenId}?isActive
+token	POST sessions/{tokenId}?logout
+token	POST sessions/{tokenId}?refresh
+token	POST sessions/{tokenId}?setProperty
+token	POST sessions/{tokenId}?updateSessionProperties
+token	POST sessions/{tokenId}?validate
+admin	GET users
+admin	POST users?create
+admin	POST users?import
+caller	POST users?idFromSession
+caller	POST users?validateGoto
+admin	GET users/{id}
+admin	PUT users/{id}
+admin	DELETE users/{id}
+`
+
+func (g guard) String() string {
+	return map[guard]string{
+		guardOperator: "operator", guardAdmin: "admin", guardCaller: "caller", guardToken: "token", guardAnyone: "anyone",
+	}[g]
+}
+
+func route(name string, o operation) string {
+	path := strings.TrimSuffix(name+"/"+o.path, "/")
+	if o.action != "" {
+		path += "?" + o.action
+	}
+	return o.method + " " + path
+}
+
+func TestEveryRouteHasItsGuard(t *testing.T) {
+	decided := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(guards), "\n") {
+		who, what, _ := strings.Cut(line, "\t")
+		decided[what] = who
+	}
+	served := map[string]bool{}
+	for name, e := range newRig(t).h.endpoints {
+		if e.operations == nil {
+			served["* "+name] = true
+			continue
+		}
+		for _, o := range e.operations {
+			what := route(name, o)
+			served[what] = true
+			if decided[what] != o.guard.String() {
+				t.Errorf("%s is open to %s; decided is %q", what, o.guard, decided[what])
+			}
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(decided)) {
+		if !served[what] {
+			t.Errorf("%s is not served", what)
+		}
+	}
+	var zero operation
+	if zero.guard != guardOperator {
+		t.Error("an operation without a guard is open")
+	}
+}
+
+// The guards do what they are called: each route is tried by a stranger, a
+// user, an administrator and a wrong operator.
+func TestGuardsHold(t *testing.T) {
+	r := newRig(t)
+	for name, e := range r.h.endpoints {
+		for _, o := range e.operations {
+			if o.guard == guardAnyone || o.guard == guardToken {
+				continue
+			}
+			t.Run(route(name, o), func(t *testing.T) {
+				r.t = t
+				user, _ := r.login("/alpha", "user")
+				admin, _ := r.login("/", "admin", asAdmin)
+				a := asked{method: o.method, path: "/" + strings.TrimSuffix(name+"/"+strings.NewReplacer("{", "", "}", "").Replace(o.path), "/")}
+				if o.action != "" {
+					a.path += "?_action=" + o.action
+				}
+				status := func(edit func(*asked)) int {
+					b := a
+					edit(&b)
+					return r.ask(b).Code
+				}
+				if got := status(func(*asked) {}); got != 401 && (o.stranger == nil || got != 403) {
+					t.Errorf("a stranger: %d", got)
+				}
+				if got := status(func(a *asked) { a.cookie, a.header = admin, bearer("wrong") }); got != 401 {
+					t.Errorf("a wrong bearer: %d", got)
+				}
+				if got := status(func(a *asked) { a.cookie = user }); o.guard != guardCaller && got != 403 {
+					t.Errorf("a user: %d", got)
+				}
+				if got := status(func(a *asked) { a.cookie = admin }); (got == 403 || got == 401) != (o.guard == guardOperator) {
+					t.Errorf("an administrator: %d", got)
+				}
+			})
+		}
+	}
+}
+
+// An empty operator token is not one that an empty bearer matches.
+func TestNoOperatorToken(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Resources.OperatorToken = "" })
+	for _, header := range []string{"Bearer ", "Bearer", "Bearer x"} {
+		if w := r.ask(asked{method: "GET", path: "/users?_queryFilter=true", header: map[string]string{"Authorization": header}}); w.Code != 401 {
+			t.Errorf("%q: %d", header, w.Code)
+		}
+	}
+}
