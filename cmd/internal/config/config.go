@@ -169,6 +169,9 @@ type LDAP struct {
 	// StartTLS turns an ldap:// connection into an encrypted one before
 	// anything is said. Default false.
 	StartTLS bool `yaml:"startTLS"`
+	// Plaintext allows ldap:// without StartTLS: passwords then travel in
+	// clear. Default false.
+	Plaintext bool `yaml:"plaintext"`
 	// CAFile has the authorities (PEM) that may have signed the server's
 	// certificate. Default: the system's.
 	CAFile string `yaml:"caFile"`
@@ -182,6 +185,10 @@ type LDAP struct {
 	UserAttribute string `yaml:"userAttribute"`
 	// Filter is what an entry must also match. Default (objectClass=person).
 	Filter string `yaml:"filter"`
+	// Writable are the attributes that may be changed in the directory:
+	// inetUserStatus to lock accounts, userPassword to let users renew an
+	// expired password. Default: none.
+	Writable []string `yaml:"writable"`
 	// Connections held open at most. Default 8.
 	Connections int `yaml:"connections"`
 	// Timeout of connecting and of each operation. Default 5s.

@@ -134,7 +134,7 @@ func TestValidate(t *testing.T) {
 	directory := func(change func(*LDAP)) func(*Config) {
 		return func(c *Config) {
 			d := defaultLDAP()
-			d.Realm, d.Servers, d.BaseDN = "/alpha", []string{"ldap://h:389"}, "dc=x"
+			d.Realm, d.Servers, d.BaseDN = "/alpha", []string{"ldaps://h:636"}, "dc=x"
 			change(&d)
 			c.LDAP = []LDAP{d}
 		}
@@ -184,6 +184,8 @@ func TestValidate(t *testing.T) {
 		"directory, no server": {directory(func(d *LDAP) { d.Servers = nil }), "ldap[0].servers"},
 		"directory, http":      {directory(func(d *LDAP) { d.Servers = []string{"http://h"} }), "ldap[0].servers"},
 		"directory, twice TLS": {directory(func(d *LDAP) { d.Servers, d.StartTLS = []string{"ldaps://h:636"}, true }), "ldap[0].startTLS"},
+		"directory, in clear":  {directory(func(d *LDAP) { d.Servers = []string{"ldap://h:389"} }), "ldap[0].servers"},
+		"directory, allowed":   {directory(func(d *LDAP) { d.Servers, d.Plaintext = []string{"ldap://h:389"}, true }), ""},
 		"directory, password":  {directory(func(d *LDAP) { d.BindDN = "cn=x" }), "ldap[0].bindDN"},
 		"directory, filter":    {directory(func(d *LDAP) { d.Filter = "uid=x" }), "ldap[0].filter"},
 	} {

@@ -220,6 +220,8 @@ func (d LDAP) validate(v *verdict, at string) {
 			v.add(at+"servers", "%q is not like ldap://host:389 or ldaps://host:636", s)
 		case u.Scheme == "ldaps" && d.StartTLS:
 			v.add(at+"startTLS", "%s is encrypted already", s)
+		case u.Scheme == "ldap" && !d.StartTLS && !d.Plaintext:
+			v.add(at+"servers", "%s would send passwords in clear: use ldaps://, or set startTLS, or plaintext to allow it", s)
 		}
 	}
 	if d.BaseDN == "" {
