@@ -9,8 +9,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// New returns a logger that writes to log. Lines below warning become debug
-// lines: what an operator acts on is said by the store itself.
+// New returns a logger that writes to log. Lines below error become debug lines:
+// raft warns of each election, also of one that a member alone must hold.
 func New(log *slog.Logger) hclog.Logger {
 	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off})
 	l.RegisterSink(sink{log})
@@ -22,10 +22,7 @@ type sink struct{ log *slog.Logger }
 // Accept implements hclog.SinkAdapter.
 func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	to := slog.LevelDebug
-	switch level {
-	case hclog.Warn:
-		to = slog.LevelWarn
-	case hclog.Error:
+	if level == hclog.Error {
 		to = slog.LevelError
 	}
 	log := s.log

@@ -1,0 +1,205 @@
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/hashicorp/raft"
+
+	"sojourn/cts/command"
+	"sojourn/cts/internal/damage"
+	"sojourn/cts/internal/seal"
+	"sojourn/cts/internal/stream"
+)
+
+// A snapshot goes to another member as a stream. The sender writes the store as
+// it is then, not as it was at the checkpoint; raft is told the index of what
+// was written. The receiver spools the stream, empties its store and fills it.
+// While it does so a marker stands beside the store; a store that is found with
+// one at start is half a store.
+const (
+	spoolPrefix = "snapshot-"
+	marker      = "INSTALLING"
+)
+
+func (c *Checkpoints) spoolPath(id string) string { return filepath.Join(c.dir, spoolPrefix+id) }
+
+// Clean removes what snapshots on their way left behind, and refuses a store
+// that one was being installed into.
+func (c *Checkpoints) Clean() error {
+	path := filepath.Join(c.dir, marker)
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return damage.At(path, errors.New("a snapshot was being installed when the process ended"))
+	}
+	spools, err := filepath.Glob(c.spoolPath("*"))
+	if err != nil {
+		return fmt.Errorf("list snapshots: %w", err)
+	}
+	for _, spool := range spools {
+		if err := os.Remove(spool); err != nil {
+			return fmt.Errorf("remove snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
+// Open implements raft.SnapshotStore: the snapshot that was received under this
+// id, or else the store as it is now.
+func (c *Checkpoints) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	received, err := os.Open(c.spoolPath(id))
+	if err == nil {
+		return c.Last().meta(), spooled{received}, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	file, err := os.CreateTemp(c.dir, spoolPrefix)
+	if err != nil {
+		return nil, nil, fmt.Errorf("spool snapshot: %w", err)
+	}
+	var meta Meta
+	err = c.fsm.View(func(v View) error {
+		meta, err = v.Meta()
+		if err != nil {
+			return err
+		}
+		return v.Stream(file, stream.Header{
+			Index: meta.Applied, Term: meta.Term, ConfigIndex: meta.ConfigIndex, Config: meta.Config,
+		}, true, nil)
+	})
+	size, seekErr := file.Seek(0, io.SeekEnd)
+	_, rewindErr := file.Seek(0, io.SeekStart)
+	if err = errors.Join(err, seekErr, rewindErr); err != nil {
+		return nil, nil, errors.Join(err, spooled{file}.Close())
+	}
+	is := Checkpoint{Index: meta.Applied, Term: meta.Term, Config: meta.Config, ConfigIndex: meta.ConfigIndex}.meta()
+	is.Size = size
+	return is, spooled{file}, nil
+}
+
+// spooled is a file that is removed when it was read.
+type spooled struct{ *os.File }
+
+func (s spooled) Close() error { return errors.Join(s.File.Close(), os.Remove(s.Name())) }
+
+// Restore implements raft.FSM: the store becomes what the stream holds.
+func (f *FSM) Restore(from io.ReadCloser) error {
+	err := f.restore(from)
+	if err != nil {
+		f.fail(fmt.Errorf("install snapshot: %w", err))
+	}
+	return err
+}
+
+func (f *FSM) restore(from io.Reader) error {
+	path := filepath.Join(f.o.Checkpoints.dir, marker)
+	if err := WriteFile(path, nil); err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	if err := f.db.DropAll(); err != nil {
+		return fmt.Errorf("empty the store: %w", err)
+	}
+	l := loader{db: f.db}
+	header, want, err := stream.Read(from, nil, l.load)
+	if err != nil {
+		return err
+	}
+	if l.totals != want {
+		return errors.New("it is not what was sent")
+	}
+	next := Meta{
+		Applied: header.Index, Term: header.Term, Totals: want, ConfigIndex: header.ConfigIndex, Config: header.Config,
+	}
+	end := []command.Pair{{Key: command.MetaKey(), Value: next.encode()}}
+	if err := errors.Join(l.load(header, end), l.commit()); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.o.Checkpoints.save(Checkpoint{
+		Index: next.Applied, Term: next.Term, Config: next.Config, ConfigIndex: next.ConfigIndex,
+		State: State{Applied: next.Applied, Totals: next.Totals},
+	}); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("unmark: %w", err)
+	}
+	f.seen = next.Applied
+	f.saved.Lock()
+	f.meta = next
+	f.saved.Unlock()
+	f.committed.Store(next.Applied)
+	f.o.Observe([]command.Effect{command.Restored{}})
+	f.applied.publish(next.Applied)
+	return nil
+}
+
+// loader writes pairs into an empty store, all with the version of the
+// snapshot.
+type loader struct {
+	db     *badger.DB
+	txn    *badger.Txn
+	index  uint64
+	totals command.Totals
+}
+
+func (l *loader) load(h stream.Header, pairs []command.Pair) error {
+	for _, p := range pairs {
+		if !command.Own(p.Key) {
+			Add(&l.totals, p.Key, p.Value)
+		}
+		if l.txn == nil {
+			l.index = h.Index
+			l.txn = l.db.NewTransactionAt(h.Index, true)
+		}
+		err := l.txn.SetEntry(badger.NewEntry(p.Key, p.Value))
+		if errors.Is(err, badger.ErrTxnTooBig) {
+			if err := l.commit(); err != nil {
+				return err
+			}
+			l.txn = l.db.NewTransactionAt(h.Index, true)
+			err = l.txn.SetEntry(badger.NewEntry(p.Key, p.Value))
+		}
+		if err != nil {
+			return fmt.Errorf("write key %x: %w", p.Key, err)
+		}
+	}
+	return nil
+}
+
+func (l *loader) commit() error {
+	if err := l.txn.CommitAt(l.index, nil); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// Stream writes the store as a stream: what is stored, and with own also the
+// store's own keys but for its record.
+func (v View) Stream(to io.Writer, h stream.Header, own bool, box *seal.Box) error {
+	w, err := stream.NewWriter(to, h, box)
+	if err != nil {
+		return err
+	}
+	var t command.Totals
+	err = v.Scan(nil, nil, func(key, value []byte) (bool, error) {
+		switch {
+		case bytes.Equal(key, command.MetaKey()), command.Own(key) && !own:
+			return true, nil
+		case !command.Own(key):
+			Add(&t, key, value)
+		}
+		return true, w.Pair(key, value)
+	})
+	if err != nil {
+		return err
+	}
+	return w.Close(t)
+}
