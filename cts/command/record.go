@@ -213,3 +213,31 @@ func DecodeDocument(value []byte) (realm.Document, error) {
 	d := r.document()
 	return d, r.done()
 }
+
+// CheckPair reports whether this release can read a key and its value. A store
+// is only restored from pairs that it can.
+func CheckPair(p Pair) error {
+	if len(p.Key) == 0 {
+		return malformed("an empty key")
+	}
+	var err error
+	switch p.Key[0] {
+	case tagSession:
+		_, _, err = DecodeSession(p.Value)
+	case tagAccess:
+		_, err = decodeAccess(p.Value)
+	case tagJourney:
+		_, err = decodeOrigin(p.Value)
+	case tagIdentity:
+		_, err = DecodeIdentity(p.Value)
+	case tagDocument:
+		_, err = DecodeDocument(p.Value)
+	case tagUser, tagDue, tagIndex:
+		if len(p.Value) != 1 || p.Value[0] != present {
+			err = malformed("an index key with a value of %d bytes", len(p.Value))
+		}
+	default:
+		err = malformed("a key of unknown kind %q", p.Key[0])
+	}
+	return err
+}

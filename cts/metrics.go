@@ -1,0 +1,59 @@
+package cts
+
+import "sync/atomic"
+
+// counts are what the store counts itself.
+type counts struct {
+	creates, deletes, touches, touchesDropped, swept, checkpoints atomic.Uint64
+}
+
+// Metrics are counters since Open, and gauges.
+type Metrics struct {
+	// Counters.
+	Creates        uint64 // sessions created or found to exist
+	Deletes        uint64 // sessions asked to end
+	Touches        uint64 // latest accesses written
+	TouchesDropped uint64 // latest accesses lost because too many waited
+	Swept          uint64 // entries of the expiry index handled
+	Checkpoints    uint64
+	Commands       uint64 // proposed
+	Entries        uint64 // log entries they were packed into
+	ModelMisses    uint64 // sessions asked for that were not in memory
+
+	// Gauges.
+	Ready     bool
+	Leader    bool
+	Applied   uint64 // log index
+	LastIndex uint64 // log index
+	Waiting   int    // writes in the queue
+	Hot       int    // sessions in memory
+	Keys      uint64 // stored, of all kinds
+	Bytes     int64  // of the state on disk, as of the last minute
+	DiskFree  uint64 // bytes
+	DiskLevel int    // 0 plenty, 1 low, 2 full
+}
+
+// Metrics returns them as they are now.
+func (s *Store) Metrics() Metrics {
+	return Metrics{
+		Creates:        s.counts.creates.Load(),
+		Deletes:        s.counts.deletes.Load(),
+		Touches:        s.counts.touches.Load(),
+		TouchesDropped: s.counts.touchesDropped.Load(),
+		Swept:          s.counts.swept.Load(),
+		Checkpoints:    s.counts.checkpoints.Load(),
+		Commands:       s.writes.commands.Load(),
+		Entries:        s.writes.entries.Load(),
+		ModelMisses:    s.model.Misses(),
+		Ready:          s.Ready() == nil,
+		Leader:         s.writes.term.Load() != 0,
+		Applied:        s.fsm.Applied(),
+		LastIndex:      s.raft.LastIndex(),
+		Waiting:        len(s.writes.queue),
+		Hot:            s.model.Len(),
+		Keys:           s.fsm.Meta().Totals.Count,
+		Bytes:          s.fsm.Size(),
+		DiskFree:       s.guard.FreeBytes(),
+		DiskLevel:      int(s.guard.Level()),
+	}
+}

@@ -1,0 +1,235 @@
+package cts
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+
+	"sojourn/cts/command"
+	"sojourn/cts/internal/fsm"
+	"sojourn/cts/session"
+)
+
+const (
+	// maxWaiting bounds the writes that wait for their place in the log.
+	maxWaiting = 4096
+	// maxTogether and maxTogetherBytes bound what one log entry packs.
+	maxTogether      = 256
+	maxTogetherBytes = 256 << 10
+	// maxFlying is how many log entries are on their way at once: while one is
+	// flushed the next gathers.
+	maxFlying = 3
+)
+
+// proposal is one command on its way through the log.
+type proposal struct {
+	data []byte
+	term uint64
+	done chan outcome
+	// release is called once when the command is done or can never be; nil for
+	// none. Until then its locks are held, even if nobody waits any more.
+	release func()
+}
+
+type outcome struct {
+	result command.Result
+	err    error
+}
+
+func (p *proposal) end(o outcome) {
+	if p.release != nil {
+		p.release()
+	}
+	p.done <- o // has room for it
+}
+
+// proposer packs waiting commands into log entries, so that many share one
+// flush of the disk.
+type proposer struct {
+	raft  *raft.Raft
+	queue chan *proposal
+	stop  chan struct{} // closed to end
+	ended chan struct{} // closed when nothing is queued any more
+	// landed is closed when everything that was proposed has come to an end.
+	landed chan struct{}
+	group  sync.WaitGroup
+
+	// term is the one in which this member leads and is up to date, 0 while it
+	// does not. What is decided in one term is only carried out in it.
+	term atomic.Uint64
+	// entries and commands count what was proposed.
+	entries, commands atomic.Uint64
+}
+
+type flying struct {
+	future raft.ApplyFuture
+	packed []*proposal
+}
+
+func newProposer(r *raft.Raft) *proposer {
+	p := &proposer{raft: r, queue: make(chan *proposal, maxWaiting), stop: make(chan struct{}), ended: make(chan struct{}), landed: make(chan struct{})}
+	flights := make(chan flying, maxFlying)
+	slots := make(chan struct{}, maxFlying)
+	p.group.Go(func() { p.pack(flights, slots) })
+	p.group.Go(func() {
+		defer close(p.landed)
+		land(flights, slots)
+	})
+	return p
+}
+
+// close ends the proposer; what waits is refused. raft must be shut down first.
+func (p *proposer) close() {
+	close(p.stop)
+	p.group.Wait()
+}
+
+// propose queues a command that was decided in a term.
+func (p *proposer) propose(data []byte, term uint64, release func()) *proposal {
+	w := &proposal{data: data, term: term, done: make(chan outcome, 1), release: release}
+	select {
+	case <-p.stop:
+		w.end(outcome{err: unavailable("closing")})
+		return w
+	default:
+	}
+	select {
+	case p.queue <- w:
+	default:
+		w.end(outcome{err: unavailable("%d writes are waiting", maxWaiting)})
+	}
+	return w
+}
+
+// wait returns what a command came to, or that it is not known when ctx ends.
+func (p *proposer) wait(ctx context.Context, w *proposal) (command.Result, error) {
+	select {
+	case o := <-w.done:
+		return o.result, o.err
+	default:
+	}
+	select {
+	case o := <-w.done:
+		return o.result, o.err
+	case <-ctx.Done():
+		return command.Result{}, unknown("the write takes too long")
+	case <-p.ended:
+		select {
+		case o := <-w.done:
+			return o.result, o.err
+		case <-p.landed:
+			return command.Result{}, unavailable("closing")
+		}
+	}
+}
+
+func unknown(reason string) error {
+	return &session.UnavailableError{Reason: reason, Unknown: true, RetryAfter: retryAfter}
+}
+
+func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
+	defer close(flights)
+	defer close(p.ended)
+	defer p.refuse()
+	var kept *proposal // did not fit
+	for {
+		first := kept
+		kept = nil
+		if first == nil {
+			select {
+			case first = <-p.queue:
+			case <-p.stop:
+				return
+			}
+		}
+		select {
+		case slots <- struct{}{}: // meanwhile more gather
+		case <-p.stop:
+			first.end(outcome{err: unavailable("closing")})
+			return
+		}
+		packed := []*proposal{first}
+		packed, kept = p.gather(packed)
+		entry := command.Entry{Term: first.term, Commands: make([][]byte, len(packed))}
+		size := 16
+		for i, w := range packed {
+			entry.Commands[i] = w.data
+			size += len(w.data) + 4
+		}
+		p.entries.Add(1)
+		p.commands.Add(uint64(len(packed)))
+		flights <- flying{p.raft.Apply(command.AppendEntry(make([]byte, 0, size), entry), 0), packed}
+	}
+}
+
+// gather adds to packed what waits and fits. It returns what does not.
+func (p *proposer) gather(packed []*proposal) (all []*proposal, kept *proposal) {
+	size := len(packed[0].data)
+	for len(packed) < maxTogether {
+		select {
+		case next := <-p.queue:
+			size += len(next.data)
+			if size > maxTogetherBytes || next.term != packed[0].term {
+				return packed, next
+			}
+			packed = append(packed, next)
+		default:
+			return packed, nil
+		}
+	}
+	return packed, nil
+}
+
+// refuse ends what waits when the proposer does.
+func (p *proposer) refuse() {
+	for {
+		select {
+		case w := <-p.queue:
+			w.end(outcome{err: unavailable("closing")})
+		default:
+			return
+		}
+	}
+}
+
+// land hands the outcomes of entries to those who wait for them.
+func land(flights <-chan flying, slots <-chan struct{}) {
+	for f := range flights {
+		err := f.future.Error()
+		var results fsm.Results
+		if err == nil {
+			var ok bool
+			if results, ok = f.future.Response().(fsm.Results); !ok {
+				results.Err = errors.New("no result")
+			}
+		}
+		for i, w := range f.packed {
+			switch {
+			case err != nil:
+				w.end(outcome{err: proposalError(err)})
+			case results.Err != nil:
+				w.end(outcome{err: unknown("the write could not be carried out")})
+			case errors.Is(results.Each[i].Err, command.ErrStale):
+				w.end(outcome{err: unavailable("the leader has changed")})
+			default:
+				w.end(outcome{result: results.Each[i]})
+			}
+		}
+		<-slots
+	}
+}
+
+// proposalError tells "not done" from "not known".
+func proposalError(err error) error {
+	switch {
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return unavailable("no leader")
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return unknown("closing")
+	default:
+		return unknown("the write was not confirmed")
+	}
+}

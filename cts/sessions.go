@@ -1,0 +1,218 @@
+package cts
+
+import (
+	"context"
+	"errors"
+
+	"sojourn/actors/realm"
+	"sojourn/cts/command"
+	"sojourn/cts/internal/fsm"
+	"sojourn/cts/session"
+)
+
+// maxNameBytes bounds names that become part of a key.
+const maxNameBytes = 1024
+
+// ErrLimit says that a value is larger than the store takes.
+var ErrLimit = errors.New("larger than the store takes")
+
+// Session returns a session that is valid now. index is the log index that its
+// token carries, 0 for none: a member that has not applied it waits, until ctx
+// ends, before it says that there is no such session. Errors are
+// session.ErrNotFound and *session.UnavailableError.
+func (s *Store) Session(ctx context.Context, id session.ID, index uint64) (session.Session, error) {
+	if err := s.gate.err(); err != nil {
+		return session.Session{}, err
+	}
+	found, ok := s.model.Get(id)
+	if !ok {
+		var err error
+		if found, err = s.load(ctx, id, index); err != nil {
+			return session.Session{}, err
+		}
+	}
+	if !found.Valid(s.config.Now()) {
+		return session.Session{}, session.ErrNotFound
+	}
+	return found, nil
+}
+
+// load reads a session from Badger and keeps it in memory.
+func (s *Store) load(ctx context.Context, id session.ID, index uint64) (session.Session, error) {
+	for {
+		applied := s.fsm.Applied()
+		generation := s.model.Generation(id)
+		found, ok, err := s.read(id)
+		if err != nil {
+			return session.Session{}, err
+		}
+		if ok {
+			s.model.Fill(found, generation)
+			return found, nil
+		}
+		// The record is looked for first: after a restore into another cluster
+		// a token may carry an index that this one has not reached.
+		if index <= applied || s.neverWritten(index) {
+			return session.Session{}, session.ErrNotFound
+		}
+		if err := s.fsm.Wait(ctx, index); err != nil {
+			return session.Session{}, unavailable("this member has not caught up")
+		}
+	}
+}
+
+// neverWritten reports for certain that the log has no such index yet.
+func (s *Store) neverWritten(index uint64) bool {
+	return s.writes.term.Load() != 0 && index > s.raft.LastIndex()
+}
+
+func (s *Store) read(id session.ID) (found session.Session, ok bool, err error) {
+	err = s.view(func(v fsm.View) error {
+		found, ok, err = readSession(v, id)
+		return err
+	})
+	return found, ok, err
+}
+
+// view reads the store as it is now. What goes wrong is not known, not absent.
+func (s *Store) view(fn func(fsm.View) error) error {
+	if err := s.gate.err(); err != nil {
+		return err
+	}
+	err := s.fsm.View(fn)
+	if errors.Is(err, fsm.ErrClosed) {
+		return unavailable("closing")
+	}
+	return err
+}
+
+func readSession(v fsm.View, id session.ID) (session.Session, bool, error) {
+	record, ok, err := v.Get(command.SessionKey(id))
+	if err != nil || !ok {
+		return session.Session{}, false, err
+	}
+	found, _, err := command.DecodeSession(record)
+	if err != nil {
+		return session.Session{}, false, err
+	}
+	access, ok, err := v.Get(command.AccessKey(id))
+	if err == nil && ok {
+		found, err = command.WithAccess(found, access)
+	}
+	return found, err == nil, err
+}
+
+// Create stores a session and ends the one that it replaces, if any, in the
+// same instant. A journey creates one session: asked again with the same
+// Journey, Create returns what is stored and existed, or session.ErrNotFound if
+// that session has ended meanwhile. index is the log index that created it.
+func (s *Store) Create(ctx context.Context, x session.Session, replaces *session.ID) (
+	stored session.Session, index uint64, existed bool, err error,
+) {
+	if len(x.Principal.Username) > maxNameBytes || len(x.Principal.Realm) > maxNameBytes {
+		return stored, 0, false, ErrLimit
+	}
+	result, err := s.do(ctx, command.PutSession{Session: x, Replaces: replaces}, true, s.writes.term.Load(), nil)
+	if err != nil {
+		return stored, 0, false, err
+	}
+	s.counts.creates.Add(1)
+	if errors.Is(result.Err, command.ErrGone) {
+		return stored, result.Index, true, session.ErrNotFound
+	}
+	return result.Session, result.Index, result.Existed, result.Err
+}
+
+// Delete ends sessions, at most command.MaxDelete at once. existed says which
+// of them there were. When it returns without an error, none of them is valid.
+func (s *Store) Delete(ctx context.Context, ids ...session.ID) (existed []bool, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	c := command.DeleteSessions{IDs: ids, At: s.config.Now()}
+	result, err := s.do(ctx, c, false, s.writes.term.Load(), nil)
+	if err != nil {
+		return nil, err
+	}
+	s.counts.deletes.Add(uint64(len(ids)))
+	return result.Found, nil
+}
+
+// SetProperties changes properties of a valid session: an empty value removes
+// one. It returns the session as stored then.
+func (s *Store) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
+	unlock, err := s.locks.lock(ctx, command.SessionKey(id))
+	if err != nil {
+		return session.Session{}, err
+	}
+	term := s.writes.term.Load()
+	now, err := s.Session(ctx, id, 0)
+	if err != nil {
+		unlock()
+		return session.Session{}, err
+	}
+	c := command.SetProperties{ID: id, Properties: now.WithProperties(changes).Properties}
+	result, err := s.do(ctx, c, true, term, unlock)
+	if err != nil {
+		return session.Session{}, err
+	}
+	if errors.Is(result.Err, command.ErrNoSession) {
+		return session.Session{}, session.ErrNotFound
+	}
+	return result.Session, result.Err
+}
+
+// SessionsOf returns a user's valid sessions, at most limit. User names compare
+// without case.
+func (s *Store) SessionsOf(_ context.Context, r realm.Name, username string, limit int) (found []session.Session, err error) {
+	now := s.config.Now()
+	err = s.view(func(v fsm.View) error {
+		return v.Keys(command.UserPrefix(r, username), nil, func(key []byte) (bool, error) {
+			id, ok := command.SessionIDs(key)
+			if !ok || len(found) >= limit {
+				return false, nil
+			}
+			one, ok, err := s.one(v, id)
+			if ok && one.Valid(now) {
+				found = append(found, one)
+			}
+			return true, err
+		})
+	})
+	return found, err
+}
+
+// one is a session as the memory has it, or else Badger.
+func (s *Store) one(v fsm.View, id session.ID) (session.Session, bool, error) {
+	if hot, ok := s.model.Get(id); ok {
+		return hot, true, nil
+	}
+	return readSession(v, id)
+}
+
+// Sessions lists a realm's valid sessions in the order of their ids, beginning
+// after an id; the zero ID begins at the start. It reads through the sessions
+// of all realms until it has limit of them.
+func (s *Store) Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) (found []session.Session, err error) {
+	now := s.config.Now()
+	err = s.view(func(v fsm.View) error {
+		return v.Keys(command.SessionsPrefix(), after[:], func(key []byte) (bool, error) {
+			if len(found) >= limit {
+				return false, nil
+			}
+			if ctx.Err() != nil {
+				return false, unavailable("the list takes too long")
+			}
+			id, ok := command.SessionIDs(key)
+			if !ok || id == after {
+				return true, nil
+			}
+			one, ok, err := s.one(v, id)
+			if ok && one.Principal.Realm == r && one.Valid(now) {
+				found = append(found, one)
+			}
+			return true, err
+		})
+	})
+	return found, err
+}

@@ -1,0 +1,354 @@
+package cts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"sojourn/cts/command"
+	"sojourn/cts/internal/disk"
+	"sojourn/cts/internal/fsm"
+	"sojourn/cts/internal/logstore"
+	"sojourn/cts/internal/model"
+	"sojourn/cts/internal/seal"
+	"sojourn/cts/session"
+)
+
+// retryAfter is what a client is told to wait when the store has no answer.
+const retryAfter = time.Second
+
+// openReserve is the free space, in bytes, without which the files are not even
+// opened: Badger maps a new table at start, and dies when it cannot fill it.
+const openReserve = 48 << 20
+
+// Store is one member's part of the token store. All methods may be called
+// concurrently. Sessions, identities and documents that it returns share maps
+// and lists with it: they must not be changed.
+type Store struct {
+	config Config
+	folder *folder
+	boot   string
+	guard  *disk.Guard
+	log    *logstore.Store
+	fsm    *fsm.FSM
+	raft   *raft.Raft
+	model  *model.Model
+	gate   *gate
+	writes *proposer
+	locks  *locks
+	points *fsm.Checkpoints
+
+	touches touches
+	counts  counts
+	restore sync.Mutex // one at a time
+
+	stop  context.CancelFunc // ends what runs on the side
+	ctx   context.Context    //nolint:containedctx // lives as long as the store
+	group sync.WaitGroup
+	admit chan struct{} // closed: nothing is applied any more
+	once  sync.Once
+	err   error // of Close
+}
+
+// Open opens a store and returns when it answers, or when ctx ends. On a full
+// disk, and when a restore is incomplete, it returns a store that is not Ready.
+// A *DamagedError names a file that is not what was written.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open token store: %w", err)
+	}
+	s, err := open(c)
+	if err != nil {
+		return nil, fmt.Errorf("open token store: %w", err)
+	}
+	if err := s.await(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open token store: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+// open brings everything up; what is up when it fails is closed again.
+func open(c Config) (_ *Store, err error) {
+	s := &Store{config: c, gate: newGate(), model: model.New(c.HotSessions), locks: newLocks(), admit: make(chan struct{})}
+	s.touches.pending = map[session.ID]time.Time{}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.shut())
+		}
+	}()
+	if s.boot, err = c.boot(); err != nil {
+		return nil, err
+	}
+	if s.folder, err = openFolder(c.Dir, c.Key); err != nil {
+		return nil, err
+	}
+	s.guard, err = disk.New(disk.Options{
+		Dir: c.Dir, Min: c.DiskMin, Ballast: c.DiskBallast, Free: c.DiskFree, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if free := s.guard.FreeBytes(); free < openReserve {
+		return nil, fmt.Errorf("%d bytes free in %s, at least %d are needed to open it: make room", free, c.Dir, openReserve)
+	}
+	if err := s.openFiles(); err != nil {
+		return nil, err
+	}
+	if err := s.folder.mark(s.boot, false); err != nil {
+		return nil, err
+	}
+	if err := s.startRaft(); err != nil {
+		return nil, err
+	}
+	s.writes = newProposer(s.raft)
+	s.group.Go(s.lead)
+	s.group.Go(s.watchDisk)
+	s.group.Go(s.checkpoint)
+	s.group.Go(s.flushTouches)
+	s.group.Go(s.sweep)
+	return s, nil
+}
+
+// openFiles opens log and state and checks that they belong together.
+func (s *Store) openFiles() error {
+	c := s.config
+	var box *seal.Box
+	var key []byte
+	var err error
+	if c.Key != nil {
+		if box, err = seal.New(c.Key, "log"); err != nil {
+			return err
+		}
+		if key, err = seal.Derive(c.Key, "state", 32); err != nil {
+			return err
+		}
+	}
+	if s.points, err = fsm.OpenCheckpoints(c.Dir, c.Log); err != nil {
+		return err
+	}
+	if err := s.points.Clean(); err != nil {
+		return err
+	}
+	logPath := s.folder.path(logDir)
+	hadLog, err := logstore.HasEntries(logPath)
+	if err != nil {
+		return fmt.Errorf("look for log: %w", err)
+	}
+	trust, err := s.folder.trusted(s.boot)
+	if err != nil {
+		return err
+	}
+	s.fsm, err = fsm.Open(fsm.Options{
+		Dir: s.folder.path(stateDir), Key: key, Log: c.Log, Checkpoints: s.points,
+		Admit:   func() bool { return s.guard.Admit(s.admit) },
+		Observe: s.observe,
+		Failed:  func(err error) { s.gate.set(failed, "the log cannot be applied: "+err.Error()) },
+	})
+	if err != nil {
+		return err
+	}
+	newest, err := s.fsm.Newest()
+	if err != nil {
+		return err
+	}
+	if err := s.fsm.Recover(trust); err != nil {
+		return err
+	}
+	if !hadLog && newest > 0 {
+		return &DamagedError{Path: logPath, Err: errors.New("is empty, but the state is not")}
+	}
+	s.log, err = logstore.Open(logstore.Options{Dir: logPath, Box: box, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	end, err := s.log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("last index of the log: %w", err)
+	}
+	point := s.points.Last().Index
+	if end = max(end, point); end < newest {
+		return &DamagedError{Path: logPath, Err: fmt.Errorf("ends at entry %d, but entry %d was applied", end, newest)}
+	}
+	return s.log.Check(point + 1)
+}
+
+// await returns when the store answers, or cannot for a reason that only the
+// operator can remove.
+func (s *Store) await(ctx context.Context) error {
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		changed := s.gate.next()
+		if s.gate.only(restoring) == nil || s.guard.Level() == disk.Full {
+			return nil
+		}
+		if err := s.fsm.Err(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w", context.Cause(ctx))
+		case <-changed:
+		case <-look.C:
+		}
+	}
+}
+
+// Close flushes what is waiting and closes the files. Reads and writes that are
+// under way end with an error.
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		s.stop()
+		s.group.Wait()
+		s.flush()
+		s.gate.set(ending, "closing")
+		s.err = s.shut()
+	})
+	return s.err
+}
+
+// shut closes what is open, in order.
+func (s *Store) shut() error {
+	s.stop()
+	close(s.admit)
+	var faults []error
+	clean := s.raft != nil && s.fsm.Err() == nil
+	if s.raft != nil {
+		if clean {
+			faults = append(faults, s.takeCheckpoint())
+		}
+		faults = append(faults, s.raft.Shutdown().Error())
+	}
+	if s.writes != nil {
+		s.writes.close()
+	}
+	s.group.Wait()
+	if s.log != nil {
+		faults = append(faults, s.log.Close())
+	}
+	if s.fsm != nil {
+		clean = clean && s.fsm.Err() == nil
+		faults = append(faults, s.fsm.Close())
+	}
+	if s.folder != nil {
+		if clean && errors.Join(faults...) == nil {
+			faults = append(faults, s.folder.mark(s.boot, true))
+		}
+		faults = append(faults, s.folder.close())
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("close token store: %w", err)
+	}
+	return nil
+}
+
+// Ready is nil while the store answers, else the reason why it does not.
+func (s *Store) Ready() error {
+	if err := s.gate.err(); err != nil {
+		return err
+	}
+	if s.guard.Level() == disk.Full {
+		return unavailable("the disk is full: no writes")
+	}
+	return nil
+}
+
+// Applied is the index of the last log entry whose effect can be read.
+func (s *Store) Applied() uint64 { return s.fsm.Applied() }
+
+// do carries a command through the log and returns what it came to. grows says
+// that it needs room. term is the one in which the command was decided. release
+// is called when nothing of it can happen any more, whatever do returned; it
+// may be nil.
+func (s *Store) do(ctx context.Context, c command.Command, grows bool, term uint64, release func()) (command.Result, error) {
+	p, err := s.begin(c, grows, term, release)
+	if err != nil {
+		return command.Result{}, err
+	}
+	return s.writes.wait(ctx, p)
+}
+
+// begin is do without the wait.
+func (s *Store) begin(c command.Command, grows bool, term uint64, release func()) (*proposal, error) {
+	data, err := command.Append(nil, c)
+	if err == nil {
+		err = s.writable(grows)
+	}
+	if err == nil && term == 0 {
+		err = unavailable("no leader")
+	}
+	if err != nil {
+		if release != nil {
+			release()
+		}
+		return nil, err
+	}
+	return s.writes.propose(data, term, release), nil
+}
+
+// writable reports whether the store takes a write. Below the minimum of free
+// space it takes those that need no room; below half of it, none.
+func (s *Store) writable(grows bool) error {
+	if err := s.gate.err(); err != nil {
+		return err
+	}
+	return s.room(grows)
+}
+
+func (s *Store) room(grows bool) error {
+	switch level := s.guard.Level(); {
+	case level == disk.Full:
+		return unavailable("the disk is full: no writes")
+	case level == disk.Low && grows:
+		return unavailable("the disk is nearly full: nothing new is stored")
+	default:
+		return nil
+	}
+}
+
+// observe keeps copies up to date with what was applied.
+func (s *Store) observe(effects []command.Effect) {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case command.SessionStored:
+			s.model.Stored(e.Session)
+		case command.SessionGone:
+			s.model.Gone(e.ID)
+		case command.SessionTouched:
+			s.model.Touched(e.ID, e.At)
+		case command.DocumentChanged:
+			s.config.OnDocument(e.Kind, e.Realm)
+		case command.Restoring:
+			s.gate.set(restoring, restoreIncomplete)
+			s.model.Clear()
+		case command.Restored:
+			s.model.Clear()
+			s.gate.set(restoring, "")
+			s.config.OnDocument("", "")
+		}
+	}
+}
+
+// watchDisk looks at the free space each second.
+func (s *Store) watchDisk() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		s.guard.Refill()
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+			s.guard.Look()
+		}
+	}
+}
+
+func (s *Store) spoolPath() string { return filepath.Join(s.config.Dir, spoolFile) }
