@@ -93,9 +93,12 @@ func (h *Handler) start(c *call) error {
 
 // move takes the request into another realm, as an advice may demand.
 func (h *Handler) move(c *call, to realm.Name) error {
-	settings, ok := h.cfg.Realms.Realm(to)
-	if !ok {
+	settings, err := h.cfg.Realms.Realm(c.r.Context(), to)
+	if errors.Is(err, journey.ErrNoRealm) {
 		return invalidRealm(string(to))
+	}
+	if err != nil {
+		return err
 	}
 	if !settings.Enabled {
 		return journey.ErrNoRealm

@@ -288,6 +288,10 @@ func TestErrorCatalogue(t *testing.T) {
 			name: "an empty reply", set: fails(nil), status: 500,
 			want: `{"code":500,"reason":"Internal Server Error","message":"Internal Server Error"}`,
 		},
+		{
+			name: "realms unavailable", set: func(s *stand) { s.cfg.Realms = awayRealms{} },
+			status: 503, want: unavailable,
+		},
 		{name: "unavailable", set: fails(&session.UnavailableError{Reason: "no quorum"}), status: 503, want: unavailable},
 		{name: "overloaded", set: fails(fmt.Errorf("check: %w", identity.ErrOverloaded)), status: 503, want: unavailable},
 		{name: "identity store", set: fails(identity.ErrUnavailable), status: 503, want: unavailable},
@@ -375,4 +379,11 @@ func TestUnavailableKeepsTheCookie(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || w.Header()["Set-Cookie"] != nil {
 		t.Errorf("got %d, %q", w.Code, w.Header()["Set-Cookie"])
 	}
+}
+
+// awayRealms cannot say which realms there are.
+type awayRealms struct{}
+
+func (awayRealms) Realm(context.Context, realm.Name) (*realm.Settings, error) {
+	return nil, &session.UnavailableError{Reason: "the store is closed"}
 }

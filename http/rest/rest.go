@@ -39,7 +39,9 @@ type Sessions interface {
 // Realms knows the realms and their settings. The settings are shared and must
 // not be changed.
 type Realms interface {
-	Realm(name realm.Name) (*realm.Settings, bool)
+	// Realm returns journey.ErrNoRealm for certain absence; an inactive realm
+	// is there. Any other error means that nothing is known.
+	Realm(ctx context.Context, name realm.Name) (*realm.Settings, error)
 }
 
 // Config is what a Handler needs. Fields without a default are required.

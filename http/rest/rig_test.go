@@ -177,9 +177,11 @@ func (r *rig) want(name string, a asked, status int, body string) {
 
 type memoryRealms map[realm.Name]*realm.Settings
 
-func (m memoryRealms) Realm(name realm.Name) (*realm.Settings, bool) {
-	s, ok := m[name]
-	return s, ok
+func (m memoryRealms) Realm(_ context.Context, name realm.Name) (*realm.Settings, error) {
+	if s, ok := m[name]; ok {
+		return s, nil
+	}
+	return nil, journey.ErrNoRealm
 }
 
 // noJourneys is for tests that log in without one.

@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 
+	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 )
 
@@ -123,11 +125,13 @@ func (h *Handler) enter(c *call, where place, e *endpoint) error {
 		}
 		c.realm = name
 	}
-	settings, ok := h.cfg.Realms.Realm(c.realm)
+	settings, err := h.cfg.Realms.Realm(c.r.Context(), c.realm)
 	switch {
-	case ok:
+	case err == nil:
 		c.settings = settings
 		return nil
+	case !errors.Is(err, journey.ErrNoRealm):
+		return err
 	case override != "":
 		return invalidRealm(override)
 	case where.long:

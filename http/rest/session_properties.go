@@ -22,7 +22,7 @@ func sessionProperties(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(wire.AppendProperties(c.buf[:0], c.listed(found)))
+	return c.answerProperties(found)
 }
 
 // subjectOfProperties is subject with the answer that calls on properties give
@@ -42,7 +42,7 @@ func updateSessionProperties(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(wire.AppendProperties(c.buf[:0], c.listed(found)))
+	return c.answerProperties(found)
 }
 
 func (c *call) changeProperties() (session.Session, error) {
@@ -68,13 +68,24 @@ func (c *call) changeProperties() (session.Session, error) {
 	return c.applyProperties(found, changes)
 }
 
+func (c *call) answerProperties(s session.Session) error {
+	all, err := c.listed(s)
+	if err != nil {
+		return err
+	}
+	return c.answer(wire.AppendProperties(c.buf[:0], all))
+}
+
 // applyProperties stores changes to the properties of a session: only those
 // that the realm lists, none that the server sets itself.
 func (c *call) applyProperties(found session.Session, changes map[string]string) (session.Session, error) {
 	if len(changes) == 0 {
 		return session.Session{}, fault{status: http.StatusBadRequest, message: "No session properties are given"}
 	}
-	names := c.readable(found)
+	names, err := c.readable(found)
+	if err != nil {
+		return session.Session{}, err
+	}
 	for name := range changes {
 		if !slices.Contains(names, name) || session.Protected(name) {
 			return session.Session{}, errForbidden
@@ -145,7 +156,10 @@ func properties(c *call) error {
 	if err != nil {
 		return err
 	}
-	all := c.listed(found)
+	all, err := c.listed(found)
+	if err != nil {
+		return err
+	}
 	if len(names) > 0 {
 		all = slices.DeleteFunc(all, func(p wire.Property) bool { return !slices.Contains(names, p.Name) })
 	}
@@ -198,6 +212,10 @@ func propertyNames(c *call) error {
 	if err != nil {
 		return err
 	}
+	names, err := c.readable(found)
+	if err != nil {
+		return err
+	}
 	b := append(c.buf[:0], `{"properties":`...)
-	return c.answer(append(wire.AppendValue(b, c.readable(found)), '}'))
+	return c.answer(append(wire.AppendValue(b, names), '}'))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sojourn/actors/identity"
+	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
@@ -203,13 +204,29 @@ func (c *call) sessionInfo(touch bool) error {
 		found = found.Touched(c.now)
 		c.h.cfg.Sessions.Touch(found.ID, c.now)
 	}
-	return c.answer(wire.AppendSessionInfo(c.buf[:0], c.describe(found)))
+	info, err := c.describe(found)
+	if err != nil {
+		return err
+	}
+	return c.answer(wire.AppendSessionInfo(c.buf[:0], info))
 }
 
 // describe shows a session as the version asked for does: with properties from
 // 4.0 on, with its handle before.
-func (c *call) describe(s session.Session) wire.SessionInfo {
-	info := wire.SessionInfo{
+func (c *call) describe(s session.Session) (wire.SessionInfo, error) {
+	info := summary(s)
+	if c.api.major < 4 {
+		info.Handle = string(s.ID.Handle())
+		return info, nil
+	}
+	var err error
+	info.Properties, err = c.listed(s)
+	return info, err
+}
+
+// summary is what every version shows of a session.
+func summary(s session.Session) wire.SessionInfo {
+	return wire.SessionInfo{
 		Username:                 s.Principal.Username,
 		UniversalID:              s.Principal.UniversalID,
 		Realm:                    string(s.Principal.Realm),
@@ -217,36 +234,36 @@ func (c *call) describe(s session.Session) wire.SessionInfo {
 		MaxIdleExpirationTime:    s.IdleExpires(),
 		MaxSessionExpirationTime: s.MaxExpires(),
 	}
-	if c.api.major < 4 {
-		info.Handle = string(s.ID.Handle())
-	} else {
-		info.Properties = c.listed(s)
-	}
-	return info
 }
 
 // listed are the properties of a session that clients may see, in the order of
 // the realm's list.
-func (c *call) listed(s session.Session) wire.Properties {
-	names := c.readable(s)
+func (c *call) listed(s session.Session) (wire.Properties, error) {
+	names, err := c.readable(s)
+	if err != nil {
+		return nil, err
+	}
 	p := make(wire.Properties, len(names))
 	for i, name := range names {
 		p[i] = wire.Property{Name: name, Value: s.Property(name)}
 	}
-	return p
+	return p, nil
 }
 
 // readable names the properties that clients may see: the list of the
-// session's own realm.
-func (c *call) readable(s session.Session) []string {
-	settings := c.settings
-	if s.Principal.Realm != c.realm {
-		settings, _ = c.h.cfg.Realms.Realm(s.Principal.Realm)
+// session's own realm, none when that realm is gone.
+func (c *call) readable(s session.Session) ([]string, error) {
+	if s.Principal.Realm == c.realm {
+		return c.settings.SessionProperties, nil
 	}
-	if settings == nil {
-		return nil
+	settings, err := c.h.cfg.Realms.Realm(c.r.Context(), s.Principal.Realm)
+	switch {
+	case errors.Is(err, journey.ErrNoRealm):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return settings.SessionProperties
+	return settings.SessionProperties, nil
 }
 
 func refresh(c *call) error {
@@ -327,8 +344,8 @@ func querySessions(c *call) error {
 		return err
 	}
 	return c.answer(wire.AppendPage(c.buf[:0], len(found), "", func(b []byte, i int) []byte {
-		info := c.describe(found[i])
-		info.Handle, info.Properties = string(found[i].ID.Handle()), nil
+		info := summary(found[i])
+		info.Handle = string(found[i].ID.Handle())
 		return wire.AppendSessionInfo(b, info)
 	}))
 }

@@ -60,9 +60,11 @@ func (s *sessions) Touch(id session.ID, _ time.Time) { s.touched = append(s.touc
 
 type realms map[realm.Name]*realm.Settings
 
-func (r realms) Realm(name realm.Name) (*realm.Settings, bool) {
-	s, ok := r[name]
-	return s, ok
+func (r realms) Realm(_ context.Context, name realm.Name) (*realm.Settings, error) {
+	if s, ok := r[name]; ok {
+		return s, nil
+	}
+	return nil, journey.ErrNoRealm
 }
 
 // stand is a Handler with everything around it that a test may turn.

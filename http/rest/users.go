@@ -51,7 +51,11 @@ func idFromSession(c *call) error {
 		SuccessURL:   s.Property("successURL"),
 		FullLoginURL: s.Property("FullLoginURL"),
 	}
-	if settings, ok := c.h.cfg.Realms.Realm(s.Principal.Realm); ok && user.SuccessURL == "" {
+	if user.SuccessURL == "" {
+		settings, err := c.h.cfg.Realms.Realm(c.context(), s.Principal.Realm)
+		if err != nil {
+			return err
+		}
 		user.SuccessURL = settings.SuccessURL
 	}
 	if user.FullLoginURL == "" {
