@@ -14,6 +14,7 @@ import (
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
 	"sojourn/actors/journey"
+	"sojourn/actors/realm"
 	"sojourn/cts/session"
 	"sojourn/http/rest"
 )
