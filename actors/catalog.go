@@ -91,6 +91,15 @@ func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
 // Settings returns a realm's settings, journey.ErrNoRealm when there is no
 // such realm or it is inactive.
 func (c *Catalog) Settings(ctx context.Context, r realm.Name) (*realm.Settings, error) {
+	e, err := c.active(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &e.settings, nil
+}
+
+// Realm returns a realm's settings, also those of an inactive one.
+func (c *Catalog) Realm(ctx context.Context, r realm.Name) (*realm.Settings, error) {
 	e, err := c.edition(ctx, r)
 	if err != nil {
 		return nil, err
@@ -101,7 +110,7 @@ func (c *Catalog) Settings(ctx context.Context, r realm.Name) (*realm.Settings, 
 // Plan returns the plan of a realm's tree, of its default tree for an empty
 // name.
 func (c *Catalog) Plan(ctx context.Context, r realm.Name, name string) (*journey.Plan, error) {
-	e, err := c.edition(ctx, r)
+	e, err := c.active(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +123,7 @@ func (c *Catalog) Plan(ctx context.Context, r realm.Name, name string) (*journey
 // PlanOf returns the plan that a running journey began with: the current one
 // or a retired one. journey.ErrGone means that it is kept no longer.
 func (c *Catalog) PlanOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*journey.Plan, error) {
-	e, err := c.edition(ctx, r)
+	e, err := c.active(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +157,7 @@ func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
 	if value, ok := c.realms.Load(r); ok {
 		s := value.(*shelf)
 		if e := s.current.Load(); e != nil && !s.stale.Load() {
-			return e.open()
+			return e, nil
 		}
 	}
 	exists, err := c.exists(ctx, r)
@@ -164,7 +173,7 @@ func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.current.Load(); e != nil && !s.stale.Load() {
-		return e.open()
+		return e, nil
 	}
 	s.stale.Store(false) // before reading: a change during it makes it stale again
 	e, err := c.read(ctx, r)
@@ -174,14 +183,16 @@ func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
 	}
 	c.retire(s)
 	s.current.Store(e)
-	return e.open()
+	return e, nil
 }
 
-func (e *edition) open() (*edition, error) {
-	if !e.settings.Enabled {
+// active is the edition of a realm that answers logins.
+func (c *Catalog) active(ctx context.Context, r realm.Name) (*edition, error) {
+	e, err := c.edition(ctx, r)
+	if err == nil && !e.settings.Enabled {
 		return nil, journey.ErrNoRealm
 	}
-	return e, nil
+	return e, err
 }
 
 func (c *Catalog) exists(ctx context.Context, r realm.Name) (bool, error) {

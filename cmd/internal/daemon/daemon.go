@@ -1,0 +1,220 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"sojourn/actors"
+	"sojourn/actors/node"
+	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
+	"sojourn/cmd/internal/config"
+	"sojourn/cmd/internal/secret"
+	"sojourn/cts"
+	"sojourn/cts/session"
+	"sojourn/http/rest"
+	"sojourn/http/server"
+	"sojourn/http/wire"
+)
+
+// Config is what a member needs beside its own configuration.
+type Config struct {
+	config.Config
+	Secret secret.Secret
+	// Build names the program in serverinfo/version.
+	Build rest.Build
+	Log   *slog.Logger
+}
+
+// Daemon is a member: its stores are open and its listener is bound.
+type Daemon struct {
+	config   Config
+	store    *cts.Store
+	hashing  *actors.Hashing
+	close    []func() // of the identity repositories
+	journeys *actors.Journeys
+	server   *server.Server
+}
+
+// New opens the data folder and binds the listener. After an error nothing is
+// left open.
+func New(ctx context.Context, c Config) (_ *Daemon, err error) {
+	d := &Daemon{config: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.shut())
+		}
+	}()
+	keys, err := atRestKeys(c)
+	if err != nil {
+		return nil, err
+	}
+	var catalog atomic.Pointer[actors.Catalog]
+	d.store, err = cts.Open(ctx, cts.Config{
+		Dir:         filepath.Join(c.Data, "store"),
+		Key:         keys,
+		BackupKey:   c.Secret.Derive(secret.Backup),
+		HotSessions: c.Limits.Sessions,
+		DiskMin:     uint64(c.Limits.MinFreeDisk), //nolint:gosec // validated to be positive
+		Log:         c.Log.With("part", "cts"),
+		OnDocument: func(kind realm.DocumentKind, r realm.Name) {
+			if known := catalog.Load(); known != nil { // else nothing has been read yet
+				known.Invalidate(kind, r)
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the token store: %w", err)
+	}
+	catalog.Store(actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now))
+	if err := d.makeJourneys(catalog.Load()); err != nil {
+		return nil, err
+	}
+	handler, err := d.makeAPI(catalog.Load())
+	if err != nil {
+		return nil, err
+	}
+	d.server, err = server.Listen(d.serverConfig(handler))
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// atRestKeys is the key of the data folder, nil when it is not encrypted.
+func atRestKeys(c Config) ([]byte, error) {
+	switch {
+	case !c.Encryption.Enabled:
+		return nil, nil
+	case c.Encryption.KeyFile != "":
+		return readKey(c.Encryption.KeyFile)
+	}
+	return c.Secret.Derive(secret.AtRest), nil
+}
+
+func (d *Daemon) tokenKeys() session.Keys {
+	return session.Keys{
+		Secret: d.config.Secret.Derive(secret.TokenSecret),
+		Mark:   d.config.Secret.Derive(secret.TokenMark),
+	}
+}
+
+func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
+	c := d.config
+	var err error
+	d.hashing, err = actors.NewHashing(actors.HashingConfig{Workers: c.Limits.HashWorkers, Queue: c.Limits.HashQueue, Rand: rand.Reader})
+	if err != nil {
+		return fmt.Errorf("start the hashing pool: %w", err)
+	}
+	users, err := d.makeUsers()
+	if err != nil {
+		return err
+	}
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return fmt.Errorf("draw this member's id: %w", err)
+	}
+	self := placement.Member{ID: placement.MemberID(fmt.Sprintf("%x", id))}
+	alone := placement.NewView(1, self)
+	d.journeys, err = actors.New(actors.Config{
+		Self:       self.ID,
+		View:       func() placement.View { return alone },
+		Catalog:    catalog,
+		Users:      users,
+		Sessions:   d.store,
+		Keys:       d.tokenKeys(),
+		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
+		ServerID:   c.Cookie.LBValue,
+		Suffix:     c.UserSuffix,
+		Meter:      &actors.Meters{},
+		Logger:     c.Log.With("part", "journeys"),
+		Now:        time.Now,
+		Rand:       rand.Reader,
+		MaxWaiting: int64(c.Limits.Journeys),
+	})
+	if err != nil {
+		return fmt.Errorf("start journeys: %w", err)
+	}
+	return nil
+}
+
+func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
+	c := d.config
+	from, err := clientIPs(c.HTTP.Proxies)
+	if err != nil {
+		return nil, err
+	}
+	handler, err := rest.New(rest.Config{
+		Path:     c.HTTP.Path,
+		Journeys: d.journeys,
+		Sessions: d.store,
+		Realms:   catalog,
+		AuthIDs:  wire.AuthIDKeys{Active: c.Secret.Derive(secret.AuthID)},
+		Tokens:   d.tokenKeys(),
+		Cookies: rest.Cookies{
+			Name: c.Cookie.Name, Secure: c.Cookie.Secure, HTTPOnly: c.Cookie.HTTPOnly, SameSite: c.Cookie.SameSite,
+			Domains: c.Cookie.Domains, LBName: c.Cookie.LBName, LBValue: c.Cookie.LBValue,
+		},
+		GotoAllowed: func(target string, s *realm.Settings) bool { return realm.GotoAllowed(s.GotoPatterns, target) },
+		Origins:     c.HTTP.Origins,
+		Resources: rest.Resources{
+			Sessions:      d.store,
+			Identities:    identities{d.store, d.hashing},
+			Documents:     d.store,
+			NodeTypes:     node.Builtin(),
+			Health:        health{d.store},
+			Backups:       d.store,
+			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
+			Build:         c.Build,
+		},
+		TransactionID: server.TransactionID,
+		ClientIP:      from,
+		Log:           c.Log.With("part", "http"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the API: %w", err)
+	}
+	return handler, nil
+}
+
+// Addr is where the member answers HTTP.
+func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
+
+// Close gives up a member that was never Run.
+func (d *Daemon) Close() error { return d.shut() }
+
+// Run serves until ctx ends, then stops: no new connections, running requests
+// to their end, journeys, stores. It may be called once.
+func (d *Daemon) Run(ctx context.Context) error {
+	err := d.server.Run(ctx)
+	d.server = nil
+	return errors.Join(err, d.shut())
+}
+
+// shut closes what is open, the other way round than it was opened.
+func (d *Daemon) shut() error {
+	var errs []error
+	if d.server != nil {
+		errs = append(errs, d.server.Close())
+	}
+	if d.journeys != nil {
+		d.journeys.Close()
+	}
+	for _, end := range d.close {
+		end()
+	}
+	if d.hashing != nil {
+		d.hashing.Close()
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}

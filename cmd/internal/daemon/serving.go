@@ -1,0 +1,38 @@
+package daemon
+
+import (
+	"sojourn/http/rest"
+	"sojourn/http/server"
+)
+
+func (d *Daemon) serverConfig(api *rest.Handler) server.Config {
+	c := d.config
+	limits := server.Limits{
+		Header:      int(c.Limits.Header),
+		Body:        int64(c.Limits.Body),
+		Connections: c.Limits.Connections,
+		HeaderTime:  c.Limits.HeaderTime,
+		BodyTime:    c.Limits.ReadTime,
+		RequestTime: c.Limits.RequestTime,
+		WriteTime:   c.Limits.WriteTime,
+		IdleTime:    c.Limits.IdleTime,
+		DrainTime:   c.Limits.DrainTime,
+	}
+	var tls *server.TLS
+	if c.HTTP.TLSCert != "" {
+		tls = &server.TLS{CertFile: c.HTTP.TLSCert, KeyFile: c.HTTP.TLSKey}
+	}
+	return server.Config{
+		Address:     c.HTTP.Addr,
+		TLS:         tls,
+		ContextPath: c.HTTP.Path,
+		Mounts: []server.Mount{
+			{Path: "/json/", Handler: api},
+			{Path: "/json/health/", Handler: api, Essential: true},
+		},
+		Limits:             limits,
+		TrustTransactionID: c.HTTP.TrustTransactionID,
+		Log:                c.Log.With("part", "http"),
+		AccessLog:          nil,
+	}
+}
