@@ -80,11 +80,18 @@ func matches(wanted string, was realm.Document, there bool) bool {
 }
 
 // nextRev is a revision that no document of this name has had: the time in
-// microseconds, and in any case more than the last one.
+// microseconds, and in any case more than the last one, also when that document
+// was deleted since.
 func (s *Store) nextRev(was realm.Document) string {
 	last, _ := strconv.ParseUint(was.Rev, 10, 64)     // 0 when there is none
 	now := uint64(max(0, s.config.Now().UnixMicro())) //nolint:gosec // not negative
-	return strconv.FormatUint(max(last+1, now), 10)
+	for {
+		given := s.revision.Load()
+		next := max(last+1, given+1, now)
+		if s.revision.CompareAndSwap(given, next) {
+			return strconv.FormatUint(next, 10)
+		}
+	}
 }
 
 // DeleteDocument removes a document and returns it: realm.ErrNoDocument when

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -46,6 +47,8 @@ type Store struct {
 	touches touches
 	counts  counts
 	restore sync.Mutex // one at a time
+	// revision is the last one given to a document here.
+	revision atomic.Uint64
 
 	stop  context.CancelFunc // ends what runs on the side
 	ctx   context.Context    //nolint:containedctx // lives as long as the store

@@ -1,0 +1,312 @@
+package ctstest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sojourn/actors/identity"
+	"sojourn/actors/realm"
+	"sojourn/cts"
+	"sojourn/cts/command"
+	"sojourn/cts/session"
+)
+
+func (m *Memory) get(id session.ID) (session.Session, bool) {
+	value, ok := m.rows.Get(command.SessionKey(id))
+	if !ok {
+		return session.Session{}, false
+	}
+	s, _, err := command.DecodeSession(value)
+	if err != nil {
+		panic(err) // written by this process
+	}
+	if value, ok := m.rows.Get(command.AccessKey(id)); ok {
+		if s, err = command.WithAccess(s, value); err != nil {
+			panic(err)
+		}
+	}
+	return s.Touched(m.accesses[id]), true
+}
+
+// Session is as in cts.Store.
+func (m *Memory) Session(_ context.Context, id session.ID, _ uint64) (session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.down(); err != nil {
+		return session.Session{}, err
+	}
+	s, ok := m.get(id)
+	if !ok || !s.Valid(m.o.Now()) {
+		return session.Session{}, session.ErrNotFound
+	}
+	return s, nil
+}
+
+// Create is as in cts.Store.
+func (m *Memory) Create(_ context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	result, _, err := m.do(command.PutSession{Session: x, Replaces: replaces})
+	if err != nil {
+		return session.Session{}, 0, false, err
+	}
+	if errors.Is(result.Err, command.ErrGone) {
+		return session.Session{}, result.Index, true, session.ErrNotFound
+	}
+	return result.Session, result.Index, result.Existed, nil
+}
+
+// Delete is as in cts.Store.
+func (m *Memory) Delete(_ context.Context, ids ...session.ID) ([]bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	result, _, err := m.do(command.DeleteSessions{IDs: ids, At: m.o.Now()})
+	return result.Found, err
+}
+
+// SetProperties is as in cts.Store.
+func (m *Memory) SetProperties(_ context.Context, id session.ID, changes map[string]string) (session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.get(id)
+	if err := m.down(); err != nil {
+		return session.Session{}, err
+	}
+	if !ok || !s.Valid(m.o.Now()) {
+		return session.Session{}, session.ErrNotFound
+	}
+	result, _, err := m.do(command.SetProperties{ID: id, Properties: s.WithProperties(changes).Properties})
+	return result.Session.Touched(s.LastAccess), err
+}
+
+// Touch is as in cts.Store.
+func (m *Memory) Touch(id session.ID, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s, ok := m.get(id); ok && now.After(s.LastAccess) {
+		m.accesses[id] = now
+	}
+}
+
+// SessionsOf is as in cts.Store.
+func (m *Memory) SessionsOf(_ context.Context, r realm.Name, username string, limit int) ([]session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions(command.UserPrefix(r, username), limit, func(session.Session) bool { return true })
+}
+
+// Sessions is as in cts.Store.
+func (m *Memory) Sessions(_ context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions(command.SessionsPrefix(), limit, func(s session.Session) bool {
+		return s.Principal.Realm == r && string(s.ID[:]) > string(after[:])
+	})
+}
+
+func (m *Memory) sessions(prefix []byte, limit int, wanted func(session.Session) bool) (found []session.Session, err error) {
+	if err := m.down(); err != nil {
+		return nil, err
+	}
+	for _, key := range m.rows.keys(prefix) {
+		id, _ := command.SessionIDs([]byte(key))
+		if s, ok := m.get(id); ok && s.Valid(m.o.Now()) && wanted(s) && len(found) < limit {
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
+
+func (m *Memory) identity(r realm.Name, name string) (identity.Identity, error) {
+	if err := m.down(); err != nil {
+		return identity.Identity{}, err
+	}
+	value, ok := m.rows.Get(command.IdentityKey(r, name))
+	if !ok {
+		return identity.Identity{}, identity.ErrNotFound
+	}
+	return command.DecodeIdentity(value)
+}
+
+// Identity is as in cts.Store.
+func (m *Memory) Identity(_ context.Context, r realm.Name, name string) (identity.Identity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.identity(r, name)
+}
+
+func (m *Memory) identities(r realm.Name) (found []identity.Identity, err error) {
+	if err := m.down(); err != nil {
+		return nil, err
+	}
+	for _, key := range m.rows.keys(command.IdentitiesPrefix(r)) {
+		i, err := command.DecodeIdentity([]byte(m.rows[key]))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, i)
+	}
+	return found, nil
+}
+
+// SearchIdentity is as in cts.Store.
+func (m *Memory) SearchIdentity(_ context.Context, r realm.Name, attribute, value string) (identity.Identity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all, err := m.identities(r)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	found := slices.DeleteFunc(all, func(i identity.Identity) bool { return !has(i, attribute, value) })
+	switch len(found) {
+	case 0:
+		return identity.Identity{}, identity.ErrNotFound
+	case 1:
+		return found[0], nil
+	default:
+		return identity.Identity{}, identity.ErrAmbiguous
+	}
+}
+
+func has(i identity.Identity, attribute, value string) bool {
+	switch strings.ToLower(attribute) {
+	case "uid", "username", "_id":
+		if identity.Key(i.Name) == identity.Key(value) {
+			return true
+		}
+	}
+	for name, values := range i.Attributes {
+		if strings.EqualFold(name, attribute) &&
+			slices.ContainsFunc(values, func(v string) bool { return identity.Key(v) == identity.Key(value) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Identities is as in cts.Store.
+func (m *Memory) Identities(_ context.Context, r realm.Name, after string, limit int) ([]identity.Identity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all, err := m.identities(r)
+	found := slices.DeleteFunc(all, func(i identity.Identity) bool { return identity.Key(i.Name) <= identity.Key(after) })
+	return found[:min(len(found), limit)], err
+}
+
+// PutIdentity is as in cts.Store.
+func (m *Memory) PutIdentity(_ context.Context, i identity.Identity, createOnly bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.identity(i.Realm, i.Name); createOnly && err == nil {
+		return cts.ErrExists
+	}
+	_, _, err := m.do(command.PutIdentity{Identity: i})
+	return err
+}
+
+// PutIdentities is as in cts.Store.
+func (m *Memory) PutIdentities(ctx context.Context, all []identity.Identity) error {
+	for _, i := range all {
+		if err := m.PutIdentity(ctx, i, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UpdateIdentity is as in cts.Store.
+func (m *Memory) UpdateIdentity(_ context.Context, r realm.Name, name string, c identity.Change) (identity.Identity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, err := m.identity(r, name)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	i = identity.Apply(i, c)
+	_, _, err = m.do(command.PutIdentity{Identity: i})
+	return i, err
+}
+
+// DeleteIdentity is as in cts.Store.
+func (m *Memory) DeleteIdentity(_ context.Context, r realm.Name, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	result, _, err := m.do(command.DeleteIdentity{Realm: r, Name: name})
+	if err == nil && !result.Existed {
+		return identity.ErrNotFound
+	}
+	return err
+}
+
+func (m *Memory) document(kind realm.DocumentKind, r realm.Name, id string) (realm.Document, error) {
+	if err := m.down(); err != nil {
+		return realm.Document{}, err
+	}
+	value, ok := m.rows.Get(command.DocumentKey(kind, r, id))
+	if !ok {
+		return realm.Document{}, realm.ErrNoDocument
+	}
+	return command.DecodeDocument(value)
+}
+
+// Document is as in cts.Store.
+func (m *Memory) Document(_ context.Context, kind realm.DocumentKind, r realm.Name, id string) (realm.Document, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.document(kind, r, id)
+}
+
+// Documents is as in cts.Store.
+func (m *Memory) Documents(_ context.Context, kind realm.DocumentKind, r realm.Name) (found []realm.Document, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.down(); err != nil {
+		return nil, err
+	}
+	for _, key := range m.rows.keys(command.DocumentsPrefix(kind, r)) {
+		d, err := command.DecodeDocument([]byte(m.rows[key]))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, d)
+	}
+	return found, nil
+}
+
+// PutDocument is as in cts.Store.
+func (m *Memory) PutDocument(_ context.Context, d realm.Document, p realm.Precondition) (realm.Document, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was, err := m.document(d.Kind, d.Realm, d.ID)
+	there := err == nil
+	if err != nil && !errors.Is(err, realm.ErrNoDocument) {
+		return realm.Document{}, false, err
+	}
+	if there && p.IfNoneMatch || p.IfMatch != "" && (!there || p.IfMatch != "*" && p.IfMatch != was.Rev) {
+		return realm.Document{}, false, realm.ErrConflict
+	}
+	d.Rev = strconv.FormatUint(m.index+1, 10)
+	_, _, err = m.do(command.PutDocument{Document: d})
+	return d, !there, err
+}
+
+// DeleteDocument is as in cts.Store.
+func (m *Memory) DeleteDocument(_ context.Context, kind realm.DocumentKind, r realm.Name, id string, p realm.Precondition) (
+	realm.Document, error,
+) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was, err := m.document(kind, r, id)
+	if err != nil {
+		return realm.Document{}, err
+	}
+	if p.IfMatch != "" && p.IfMatch != "*" && p.IfMatch != was.Rev {
+		return realm.Document{}, realm.ErrConflict
+	}
+	_, _, err = m.do(command.DeleteDocument{Kind: kind, Realm: r, ID: id})
+	return was, err
+}
