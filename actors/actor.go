@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 type (
 	// begin hands over a journey that has just started and must be kept.
 	begin struct {
+		id      journey.ID
 		request journey.StartRequest
 		plan    *journey.Plan
 		state   journey.State
@@ -45,7 +47,7 @@ type answer struct {
 // record, which only this actor replaces.
 type journeyActor struct {
 	j  *Journeys
-	id journey.ID
+	id journey.ID // set by the first message
 
 	// The step in hand, nil between steps.
 	now *stepping
@@ -76,8 +78,10 @@ type outcome struct {
 func (a *journeyActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *begin:
+		a.id = m.id
 		a.begin(c, m)
 	case *resume:
+		a.id = m.request.Ref.Journey
 		a.resume(c, m)
 	case *ran:
 		a.finish(c, m)
@@ -339,22 +343,29 @@ func (j *Journeys) audit(id journey.ID, o outcome) {
 	if o.done == nil {
 		return
 	}
+	if o.done.Success {
+		j.counts.succeeded.Add(1)
+	} else {
+		j.counts.failed.Add(1)
+	}
+	level := slog.LevelDebug
+	if o.done.Err != nil {
+		level = slog.LevelWarn
+	}
+	if !j.logger.Enabled(context.Background(), level) {
+		return
+	}
 	attrs := []any{
 		"realm", o.plan.Realm, "tree", o.plan.Name, "journey", id, "success", o.done.Success,
 		"duration", o.env.Now.Sub(o.state.Started).Round(time.Millisecond),
 	}
 	if o.done.Success {
-		j.counts.succeeded.Add(1)
 		attrs = append(attrs, "user", o.done.Session.Principal.UniversalID)
-	} else {
-		j.counts.failed.Add(1)
 	}
 	if o.done.Err != nil {
 		attrs = append(attrs, "err", o.done.Err)
-		j.logger.Warn("journey failed", attrs...)
-		return
 	}
-	j.logger.Debug("journey ended", attrs...)
+	j.logger.Log(context.Background(), level, "journey ended", attrs...)
 }
 
 func (a *journeyActor) refuse(c actor.Context, err error) { a.respond(c, &answer{err: err}) }

@@ -13,7 +13,7 @@ import (
 // is, the actor can be stopped and no message can be lost in its mailbox.
 type gateway struct {
 	root   *actor.RootContext
-	props  func(journey.ID) *actor.Props
+	props  *actor.Props
 	shards [gatewayShards]gatewayShard
 }
 
@@ -29,7 +29,7 @@ type activation struct {
 	unanswered int
 }
 
-func newGateway(root *actor.RootContext, props func(journey.ID) *actor.Props) *gateway {
+func newGateway(root *actor.RootContext, props *actor.Props) *gateway {
 	g := &gateway{root: root, props: props}
 	for i := range g.shards {
 		g.shards[i].active = map[journey.ID]*activation{}
@@ -46,7 +46,7 @@ func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
 	s.Lock()
 	a, ok := s.active[id]
 	if !ok {
-		a = &activation{pid: g.root.Spawn(g.props(id))}
+		a = &activation{pid: g.root.Spawn(g.props)}
 		s.active[id] = a
 	}
 	a.unanswered++

@@ -103,9 +103,7 @@ func New(c Config) (*Journeys, error) {
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.mux = newMux(j.system)
-	j.gateway = newGateway(j.system.Root, func(id journey.ID) *actor.Props {
-		return actor.PropsFromProducer(func() actor.Actor { return &journeyActor{j: j, id: id} })
-	})
+	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(func() actor.Actor { return &journeyActor{j: j} }))
 	j.writer = newSessionWriter(j, c.Sessions)
 	j.work.Add(1)
 	go j.sweep()
@@ -176,7 +174,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if j.records.full() {
 		return journey.Reply{}, errFull
 	}
-	reply, err := j.route(ctx, id, &begin{request: r, plan: plan, state: state, step: step})
+	reply, err := j.route(ctx, id, &begin{id: id, request: r, plan: plan, state: state, step: step})
 	if err != nil {
 		return journey.Reply{}, err
 	}
@@ -302,9 +300,7 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any) (journ
 	if !ok || owner.ID != j.config.Self {
 		return journey.Reply{}, &session.UnavailableError{Reason: "the journey's owner cannot be reached", RetryAfter: time.Second}
 	}
-	ctx, cancel := withCause(ctx, j.base)
-	defer cancel()
-	got, err := j.mux.ask(ctx, func(replyTo *actor.PID) { j.gateway.deliver(id, message, replyTo) })
+	got, err := j.mux.ask(ctx, j.base, func(replyTo *actor.PID) { j.gateway.deliver(id, message, replyTo) })
 	if err != nil {
 		return journey.Reply{}, unavailable(err)
 	}
@@ -313,13 +309,6 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any) (journ
 		return journey.Reply{}, unavailable(answer.err)
 	}
 	return answer.reply, nil
-}
-
-// withCause is ctx that also ends when base does.
-func withCause(ctx, base context.Context) (context.Context, func()) {
-	both, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(base, func() { cancel(context.Cause(base)) })
-	return both, func() { stop(); cancel(nil) }
 }
 
 // counts are the counters behind Metrics.

@@ -40,8 +40,8 @@ func newMux(system *actor.ActorSystem) *mux {
 }
 
 // ask sends a message by send, which is given the PID to reply to, and waits
-// for the reply or the end of ctx.
-func (m *mux) ask(ctx context.Context, send func(replyTo *actor.PID)) (any, error) {
+// for the reply, or for the end of ctx or base.
+func (m *mux) ask(ctx, base context.Context, send func(replyTo *actor.PID)) (any, error) {
 	id := m.next.Add(1)
 	shard := &m.shards[id%muxShards]
 	reply := make(chan any, 1)
@@ -54,11 +54,19 @@ func (m *mux) ask(ctx context.Context, send func(replyTo *actor.PID)) (any, erro
 	case got := <-reply:
 		return got, nil
 	case <-ctx.Done():
-		shard.Lock()
-		delete(shard.waiting, id)
-		shard.Unlock()
-		return nil, context.Cause(ctx)
+		return nil, m.forget(id, ctx)
+	case <-base.Done():
+		return nil, m.forget(id, base)
 	}
+}
+
+// forget ends the wait for a reply and says why.
+func (m *mux) forget(id uint32, ended context.Context) error {
+	shard := &m.shards[id%muxShards]
+	shard.Lock()
+	delete(shard.waiting, id)
+	shard.Unlock()
+	return context.Cause(ended)
 }
 
 // SendUserMessage takes a reply. It runs on the replier's goroutine.

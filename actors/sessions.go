@@ -60,7 +60,7 @@ func newSessionWriter(j *Journeys, sessions Sessions) *sessionWriter {
 }
 
 func (w *sessionWriter) create(ctx context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, error) {
-	got, err := w.j.mux.ask(ctx, func(replyTo *actor.PID) {
+	got, err := w.j.mux.ask(ctx, w.j.base, func(replyTo *actor.PID) {
 		w.j.system.Root.RequestWithCustomSender(w.pid, &createSession{ctx, x, replaces}, replyTo)
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"sojourn/actors/callback"
@@ -34,7 +35,7 @@ func Start(p *Plan, env Env, noSession bool) (State, Step) {
 	if env.Settings.DefaultAuthLevel != 0 {
 		s.Values.Shared[node.KeyAuthLevel] = float64(env.Settings.DefaultAuthLevel)
 	}
-	r := run{plan: p, env: env, s: s}
+	r := newRun(p, s, nil, env)
 	return r.finish(r.loop())
 }
 
@@ -42,7 +43,7 @@ func Start(p *Plan, env Env, noSession bool) (State, Step) {
 // it needs next. An error is one of actors/callback: the answers do not fit
 // what was asked, and the journey stays where it was.
 func Advance(p *Plan, s State, in Input, env Env) (State, Step, error) {
-	r := run{plan: p, env: env, s: s, result: in.Result}
+	r := newRun(p, s, in.Result, env)
 	r.s.Frames = slices.Clone(s.Frames)
 	if in.Result == nil {
 		if err := fits(s.Asked.Callbacks, in.Answers); err != nil {
@@ -79,10 +80,43 @@ func malformed(err error) bool {
 // run is one call of Start or Advance: the state on its way from one step to
 // the next.
 type run struct {
-	plan   *Plan
-	env    Env
-	s      State
-	result node.Result
+	plan    *Plan
+	env     Env
+	s       State
+	result  node.Result
+	request node.Request
+	random  tracing
+	context node.Context // given to one node after the other
+}
+
+func newRun(p *Plan, s State, result node.Result, env Env) *run {
+	r := &run{plan: p, env: env, s: s, result: result, request: *env.Request}
+	r.request.Parameters = overlaid(s.Request.Parameters, env.Request.Parameters)
+	r.random = tracing{env.Rand, &r.s.Traced}
+	r.context = node.Context{
+		Realm:    p.Realm,
+		Settings: env.Settings,
+		Now:      env.Now,
+		Rand:     &r.random,
+		Request:  &r.request,
+		State:    &r.s.Values,
+		Ending:   &r.s.Ending,
+	}
+	return r
+}
+
+// overlaid are the parameters of the first request below those of the current
+// one.
+func overlaid(first, current map[string][]string) map[string][]string {
+	switch {
+	case len(current) == 0:
+		return first
+	case len(first) == 0:
+		return current
+	}
+	merged := maps.Clone(first)
+	maps.Copy(merged, current)
+	return merged
 }
 
 // finish makes a Step of how the loop ended.
@@ -103,7 +137,7 @@ func (r *run) finish(step Step, err error) (State, Step) {
 
 // loop runs nodes until one asks, wants an effect, or the tree has ended.
 func (r *run) loop() (Step, error) {
-	if r.s.closing.stage != open {
+	if r.s.closing != nil {
 		return r.close(), nil
 	}
 	for range maxHops {
@@ -168,44 +202,14 @@ func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) 
 	if !v.typ.Pure {
 		r.s.Traced = true
 	}
-	request := r.request()
-	c := node.Context{
-		ID:       v.id,
-		Realm:    r.plan.Realm,
-		Settings: r.env.Settings,
-		Now:      r.env.Now,
-		Limit:    r.s.limit(r.plan, r.env.Settings),
-		Rand:     tracing{r.env.Rand, &r.s.Traced},
-		Request:  &request,
-		State:    &r.s.Values,
-		Ending:   &r.s.Ending,
-		Answers:  answers,
-		Result:   result,
-	}
-	action, err := v.node.Process(&c)
+	c := &r.context
+	c.ID, c.Answers, c.Result = v.id, answers, result
+	c.Limit = r.s.limit(r.plan, r.env.Settings)
+	action, err := v.node.Process(c)
 	if err != nil && !malformed(err) {
 		err = &nodeError{v, err}
 	}
 	return action, err
-}
-
-// request is the current request with the parameters of the first below its
-// own.
-func (r *run) request() node.Request {
-	request := *r.env.Request
-	if len(request.Parameters) == 0 {
-		request.Parameters = r.s.Request.Parameters
-		return request
-	}
-	merged := make(map[string][]string, len(request.Parameters)+len(r.s.Request.Parameters))
-	for name, values := range r.s.Request.Parameters {
-		merged[name] = values
-	}
-	for name, values := range request.Parameters {
-		merged[name] = values
-	}
-	request.Parameters = merged
-	return request
 }
 
 // takeResult hands the effect's result to the one node that wanted it.
@@ -280,7 +284,7 @@ type tracing struct {
 	used *bool
 }
 
-func (t tracing) Read(p []byte) (int, error) {
+func (t *tracing) Read(p []byte) (int, error) {
 	*t.used = true
 	return t.Reader.Read(p)
 }

@@ -28,8 +28,7 @@ const defaultURL = "/am/console"
 type stage int
 
 const (
-	open       stage = iota // the tree is still running
-	profile                 // success: the user's profile is being looked up
+	profile    stage = iota // success: the user's profile is being looked up
 	forgetting              // success: counters of earlier failures are being cleared
 	counting                // failure: the refused attempt is being counted
 )
@@ -46,7 +45,7 @@ type closing struct {
 // begin notes that the outermost tree has ended.
 func (r *run) begin(success bool) {
 	r.s.Traced = true
-	r.s.closing = closing{stage: profile, success: success}
+	r.s.closing = &closing{stage: profile, success: success}
 	if !success {
 		r.s.closing.stage = counting
 	}
@@ -63,7 +62,9 @@ func (r *run) close() Step {
 }
 
 func (r *run) succeed() Step {
-	c := &r.s.closing
+	now := *r.s.closing
+	c := &now
+	r.s.closing = c
 	found, answered := r.takeResult().(node.Found)
 	switch c.stage {
 	case profile:
@@ -86,7 +87,7 @@ func (r *run) succeed() Step {
 		c.stage = forgetting
 	case forgetting:
 		c.clear = c.clear[1:]
-	case open, counting:
+	case counting:
 	}
 	if len(c.clear) > 0 {
 		return Do{node.Update{User: c.user.Name, Change: c.clear[0]}}
@@ -231,9 +232,8 @@ func (r *run) failed(err error) Done {
 // profile, the realm (am-contract section 5.6). A goto parameter has been
 // validated before it came here.
 func (r *run) successURL() string {
-	request := r.request()
 	for _, url := range []string{
-		parameter(request, "goto"),
+		parameter(r.request, "goto"),
 		r.s.Values.Text(node.KeySuccessURL),
 		attribute(r.s.closing.user, "iplanet-am-user-success-url"),
 		r.env.Settings.SuccessURL,
@@ -246,9 +246,8 @@ func (r *run) successURL() string {
 }
 
 func (r *run) failureURL() string {
-	request := r.request()
 	for _, url := range []string{
-		parameter(request, "gotoOnFail"),
+		parameter(r.request, "gotoOnFail"),
 		r.s.Values.Text(node.KeyFailureURL),
 		r.env.Settings.FailureURL,
 	} {

@@ -43,7 +43,7 @@ type State struct {
 
 	answers []callback.Answer
 	partial *partial
-	closing closing
+	closing *closing
 }
 
 // Frame is one tree of a running journey.
@@ -70,7 +70,7 @@ var ErrState = errors.New("not a journey state")
 
 // Encode writes a State that waits for the client: a version byte, then JSON.
 func (s State) Encode() ([]byte, error) {
-	if s.answers != nil || s.partial != nil || s.closing.stage != open {
+	if s.answers != nil || s.partial != nil || s.closing != nil {
 		return nil, errBusy
 	}
 	body, err := json.Marshal(s)
