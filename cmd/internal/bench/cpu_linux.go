@@ -13,7 +13,8 @@ import (
 func cpuTime(pid int) (time.Duration, error) {
 	const schedClock = 2 // CPUCLOCK_SCHED of the whole process
 	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &ts); err != nil {
+	clock := int32(^pid<<3 | schedClock) //nolint:gosec // a pid has 22 bits at most
+	if err := unix.ClockGettime(clock, &ts); err != nil {
 		return 0, fmt.Errorf("read CPU time of process %d: %w", pid, err)
 	}
 	return time.Duration(ts.Nano()), nil

@@ -18,9 +18,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/bcrypt"
 
 	"sojourn/actors/identity"
 	"sojourn/cmd/internal/bench"
+	"sojourn/http/client"
+	"sojourn/http/wire"
 )
 
 // benchFlags are the flags of "sojourn bench".
@@ -225,7 +228,28 @@ func (f *benchFlags) ownMember(ctx context.Context, program string) (_ *benchTar
 	t.close = func() error { return errors.Join(member.Close(), os.RemoveAll(folder)) }
 	t.server = bench.Server{Addr: member.HTTP, Path: "/am", PID: member.PID, Journey: member.Journey}
 	t.user = bench.User{Name: member.User, Password: member.Password}
+	if err := t.addCheap(ctx, secretFile); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// addCheap imports the user whose hash costs next to nothing.
+func (t *benchTarget) addCheap(ctx context.Context, secretFile string) error {
+	const password = "bench knows this password"
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		return fmt.Errorf("make the cheap hash: %w", err)
+	}
+	member := target{server: "http://" + t.server.Addr + t.server.Path, secretFile: secretFile}
+	err = member.with(ctx, func(ctx context.Context, c *client.Client) error {
+		return c.CreateUser(ctx, "/", wire.User{Name: "bench", Hash: wire.Password(hash), Status: active})
+	})
+	if err != nil {
+		return fmt.Errorf("import the user of bench: %w", err)
+	}
+	t.cheap, t.hash = bench.User{Name: "bench", Password: password}, identity.Hash(hash)
+	return nil
 }
 
 // subjects makes what was asked for, all that can be measured when nothing was,

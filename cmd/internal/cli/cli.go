@@ -30,8 +30,6 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	// Environ is the environment in the form of os.Environ.
 	Environ []string
-	// Serve runs a member until ctx ends. Nil in a program without a server.
-	Serve func(ctx context.Context, s Serving) error
 }
 
 // Getenv returns the last value of a variable, empty when there is none.
@@ -68,12 +66,9 @@ func rootCommand(env Env) *cobra.Command {
 		Use:   "sojourn",
 		Short: "Login journeys and sessions for clients of PingAM, in one binary",
 	},
-		configCommand(env), keysCommand(env), journeysCommand(env),
-		benchCommand(env), versionCommand(env),
+		serveCommand(env), usersCommand(env), journeysCommand(env), sessionsCommand(env), realmsCommand(env),
+		backupCommand(env), restoreCommand(env), keysCommand(env), configCommand(env), benchCommand(env), versionCommand(env),
 	)
-	if env.Serve != nil {
-		root.AddCommand(serveCommand(env))
-	}
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)

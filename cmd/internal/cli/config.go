@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,23 +84,6 @@ func (f *configFlags) load(env Env) (config.Loaded, error) {
 		return "--set " + key
 	}
 	return config.Load(s)
-}
-
-// readLimited reads a file of at most limit bytes.
-func readLimited(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open file: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read file: %w", err)
-	case int64(len(text)) > limit:
-		return nil, fmt.Errorf("%s is larger than %s", path, config.Size(limit))
-	}
-	return text, nil
 }
 
 func configCommand(env Env) *cobra.Command {

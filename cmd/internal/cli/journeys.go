@@ -3,18 +3,17 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"sojourn/actors/node"
 	"sojourn/actors/tree"
-	"sojourn/cmd/internal/config"
 )
 
 func journeysCommand(env Env) *cobra.Command {
-	return group(&cobra.Command{Use: "journeys", Short: "Check, list, import and export journeys (frodo's JSON)"},
-		journeysCheck(env))
+	cmd := &cobra.Command{Use: "journeys", Short: "Check, list, import and export journeys (frodo's JSON)"}
+	j := &journeysOf{env: env, member: addTarget(env, cmd), realm: realmFlag(cmd)}
+	return group(cmd, journeysCheck(env), j.list(), j.imports(), j.export(), j.delete())
 }
 
 func journeysCheck(env Env) *cobra.Command {
@@ -32,7 +31,7 @@ attributes that cannot be used. Errors make the exit code 1; warnings do not.`,
 		if err != nil {
 			return err
 		}
-		return judge(env, export, *asJSON)
+		return judge(env, &tree.Set{}, export, *asJSON)
 	}
 	return cmd
 }
@@ -48,22 +47,6 @@ func readJourneys(env Env, path string) (tree.Export, error) {
 		return tree.Export{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return export, nil
-}
-
-// readInput reads at most limit bytes of a file, or of the standard input for
-// "-".
-func readInput(env Env, path string, limit int64) ([]byte, error) {
-	if path != "-" {
-		return readLimited(path, limit)
-	}
-	text, err := io.ReadAll(io.LimitReader(env.Stdin, limit+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read standard input: %w", err)
-	case int64(len(text)) > limit:
-		return nil, fmt.Errorf("the standard input has more than %s", config.Size(limit))
-	}
-	return text, nil
 }
 
 // judged is one journey's report in JSON.
@@ -83,10 +66,10 @@ type problem struct {
 
 var errJudged = errors.New("the journeys have errors")
 
-// judge reports on every journey of an export; errJudged when there is an
-// error among the problems.
-func judge(env Env, export tree.Export, asJSON bool) error {
-	set, types := (&tree.Set{}).With(export), node.Builtin()
+// judge reports on every journey of an export, laid over what is there already;
+// errJudged when there is an error among the problems.
+func judge(env Env, have *tree.Set, export tree.Export, asJSON bool) error {
+	set, types := have.With(export), node.Builtin()
 	all := []judged{}
 	var failed error
 	for _, j := range export.Journeys {

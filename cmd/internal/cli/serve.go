@@ -15,20 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"sojourn/cmd/internal/config"
+	"sojourn/cmd/internal/daemon"
 	"sojourn/cmd/internal/secret"
 )
 
-// Serving is what a member needs to run.
-type Serving struct {
-	Config config.Config
-	Secret secret.Secret
-	Log    *slog.Logger
-	// Ready is called once, when the member answers requests.
-	Ready func(Ready)
-}
-
-// Ready is what the ready line on stdout tells, on one line of JSON.
-type Ready struct {
+// ready is what the ready line on stdout tells, on one line of JSON.
+type ready struct {
 	Event string `json:"event"` // "ready"
 	Name  string `json:"name"`
 	// HTTP is HOST:PORT, with the port that the kernel chose for port 0.
@@ -83,9 +75,27 @@ func serve(ctx context.Context, env Env, c config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	return env.Serve(ctx, Serving{Config: c, Secret: master, Log: newLog(env.Stderr, c.Log), Ready: func(r Ready) {
-		announce(env, c, temporary, r)
-	}})
+	member := daemon.Config{Config: c, Secret: master, Log: newLog(env.Stderr, c.Log)}
+	build := readVersion()
+	member.Build.Version, member.Build.Revision, member.Build.Date = build.Version, build.Revision, build.Date
+	d, err := daemon.New(ctx, member)
+	if err != nil {
+		return err
+	}
+	r := ready{Event: "ready", Name: c.Name, HTTP: d.Addr().String()}
+	if c.Dev {
+		demo, err := d.Seed(ctx)
+		if err != nil {
+			return errors.Join(err, d.Close())
+		}
+		r.Realm, r.Journey, r.User, r.Password = demo.Realm, demo.Journey, demo.User, demo.Password
+		welcome(env.Stderr, c, temporary, r)
+	}
+	// The listener is bound: whoever reads this line can connect.
+	if err := json.NewEncoder(env.Stdout).Encode(r); err != nil {
+		return errors.Join(fmt.Errorf("print the ready line: %w", err), d.Close())
+	}
+	return d.Run(ctx)
 }
 
 // servingSecret finds the member's secret. With --dev and none given, one is
@@ -119,17 +129,14 @@ func newLog(w io.Writer, c config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// announce prints the ready line, and with --dev what a newcomer needs, in at
-// most ten lines.
-func announce(env Env, c config.Config, temporary bool, r Ready) {
-	r.Event = "ready"
-	if c.Dev {
-		base := "http://" + r.HTTP + c.HTTP.Path
-		kept := "kept in " + c.Data
-		if temporary {
-			kept = "in " + c.Data + ", removed at the end"
-		}
-		fmt.Fprintf(env.Stderr, `Sojourn serves %s for trying it out; data %s.
+// welcome tells a newcomer what is needed, in at most ten lines.
+func welcome(w io.Writer, c config.Config, temporary bool, r ready) {
+	base := "http://" + r.HTTP + c.HTTP.Path
+	kept := "kept in " + c.Data
+	if temporary {
+		kept = "in " + c.Data + ", removed at the end"
+	}
+	fmt.Fprintf(w, `Sojourn serves %s for trying it out; data %s.
 User %s with password %s, journey %s in realm %s. Log in:
 
   curl -X POST -H 'X-OpenAM-Username: %s' -H 'X-OpenAM-Password: %s' %s/json/authenticate
@@ -137,10 +144,4 @@ User %s with password %s, journey %s in realm %s. Log in:
 Administer: sojourn users list --server %s --secret %s
 Stop with Ctrl-C.
 `, base, kept, r.User, r.Password, r.Journey, r.Realm, r.User, r.Password, base, base, c.SecretFile)
-	}
-	line, err := json.Marshal(r)
-	if err != nil {
-		panic(fmt.Sprintf("a ready line of strings cannot be written: %v", err))
-	}
-	fmt.Fprintf(env.Stdout, "%s\n", line)
 }

@@ -26,6 +26,7 @@ func versionCommand(env Env) *cobra.Command {
 type version struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision"`
+	Date     string `json:"date,omitempty"`
 	Go       string `json:"go"`
 }
 
@@ -39,8 +40,11 @@ func readVersion() version {
 		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
+		switch s.Key {
+		case "vcs.revision":
 			v.Revision = s.Value
+		case "vcs.time":
+			v.Date = s.Value
 		}
 	}
 	return v
