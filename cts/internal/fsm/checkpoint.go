@@ -52,9 +52,10 @@ type Checkpoints struct {
 	dir string
 	log *slog.Logger
 
-	mu   sync.Mutex
-	last Checkpoint
-	fsm  *FSM
+	mu       sync.Mutex
+	last     Checkpoint
+	received Checkpoint // spooled last, of another member
+	fsm      *FSM
 }
 
 var _ raft.SnapshotStore = (*Checkpoints)(nil)
@@ -263,6 +264,9 @@ func (s *sink) Close() error {
 	}
 	s.done = true
 	if s.spool != nil {
+		s.to.mu.Lock()
+		s.to.received = s.next
+		s.to.mu.Unlock()
 		return s.spool.Close()
 	}
 	return s.to.save(s.next)
@@ -280,10 +284,13 @@ func (s *sink) Cancel() error {
 func snapshotID(c Checkpoint) string { return fmt.Sprintf("%d-%d", c.Term, c.Index) }
 
 func (c Checkpoint) meta() *raft.SnapshotMeta {
-	return &raft.SnapshotMeta{
-		Version: raft.SnapshotVersionMax, ID: snapshotID(c), Index: c.Index, Term: c.Term,
-		Configuration: raft.DecodeConfiguration(c.Config), ConfigurationIndex: c.ConfigIndex,
+	m := &raft.SnapshotMeta{
+		Version: raft.SnapshotVersionMax, ID: snapshotID(c), Index: c.Index, Term: c.Term, ConfigurationIndex: c.ConfigIndex,
 	}
+	if len(c.Config) > 0 {
+		m.Configuration = raft.DecodeConfiguration(c.Config)
+	}
+	return m
 }
 
 // List implements raft.SnapshotStore.

@@ -51,9 +51,14 @@ func (c *Checkpoints) Clean() error {
 // Open implements raft.SnapshotStore: the snapshot that was received under this
 // id, or else the store as it is now.
 func (c *Checkpoints) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	received, err := os.Open(c.spoolPath(id))
+	spool, err := os.Open(c.spoolPath(id))
 	if err == nil {
-		return c.Last().meta(), spooled{received}, nil
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if snapshotID(c.received) != id {
+			return nil, nil, fmt.Errorf("snapshot %s is not the one that was received", id)
+		}
+		return c.received.meta(), spooled{spool}, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, nil, fmt.Errorf("open snapshot: %w", err)
