@@ -212,10 +212,10 @@ func (a *journeyActor) run(c actor.Context, plan *journey.Plan, state journey.St
 		a.finish(c, &ran{outcome: outcome{plan: plan, state: state, env: env, ask: &ask}})
 		return
 	}
-	self := c.Self()
+	j, id, self := a.j, a.id, c.Self()
 	root := c.ActorSystem().Root
-	a.j.work.Go(func() {
-		o, err := a.j.drive(a.id, plan, state, step, env, caller)
+	j.work.Go(func() {
+		o, err := j.drive(id, plan, state, step, env, caller)
 		root.Send(self, &ran{outcome: o, err: err})
 	})
 }
