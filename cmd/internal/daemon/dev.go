@@ -36,7 +36,8 @@ func (d *Daemon) Seed(ctx context.Context) (Demo, error) {
 		return Demo{}, fmt.Errorf("hash the demo password: %w", err)
 	}
 	const alpha = realm.Name("/alpha")
-	document := realm.Document{Kind: realm.KindRealm, Realm: realm.Root, ID: string(alpha), Body: json.RawMessage(`{"active":true}`)}
+	body := json.RawMessage(`{"parentPath":"/","active":true,"name":"alpha","aliases":[]}`) // as the API stores it
+	document := realm.Document{Kind: realm.KindRealm, Realm: realm.Root, ID: string(alpha), Body: body}
 	if _, _, err := d.store.PutDocument(ctx, document, realm.Precondition{}); err != nil {
 		return Demo{}, fmt.Errorf("make realm %s: %w", alpha, err)
 	}
