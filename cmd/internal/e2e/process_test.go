@@ -341,3 +341,11 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() boo
 		}
 	}
 }
+
+// importJourneys stores journeys of testdata with the command line.
+func (m *member) importJourneys(t *testing.T, file string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", file))
+	must(t, err)
+	m.place.run(t, 0, "", "journeys", "import", "--server", m.base(), "--secret", m.place.secretFile, path)
+}
