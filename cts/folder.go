@@ -60,18 +60,18 @@ type folder struct {
 }
 
 // openFolder creates or checks a data folder and locks it.
-func openFolder(dir string, key []byte) (f *folder, err error) {
+func openFolder(dir string, key []byte) (_ *folder, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
-	f = &folder{dir: dir}
+	f := &folder{dir: dir}
 	f.lock, err = os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.close())
+			_ = f.close()
 		}
 	}()
 	if err := unix.Flock(int(f.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
@@ -89,9 +89,14 @@ func openFolder(dir string, key []byte) (f *folder, err error) {
 		return nil, err
 	}
 	if slices.Contains(names, formatFile) {
-		return f, f.read(names, check)
+		err = f.read(names, check)
+	} else {
+		err = f.create(names, check)
 	}
-	return f, f.create(names, check)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func (f *folder) names() ([]string, error) {

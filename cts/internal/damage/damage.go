@@ -1,7 +1,10 @@
 // Package damage names files of the token store that are not what was written.
 package damage
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Error says that a file or folder is damaged, missing or foreign, and what to
 // do about it. It is never repaired silently: that could lose what was
@@ -41,6 +44,7 @@ func At(path string, err error) error {
 // path. Use it deferred.
 func Catch(path string, err *error) {
 	if fault := recover(); fault != nil {
-		*err = &Error{Path: path, Err: fmt.Errorf("cannot be read: %v", fault)}
+		text, _, _ := strings.Cut(strings.TrimSpace(fmt.Sprint(fault)), "\n") // Badger's go on for pages
+		*err = &Error{Path: path, Err: fmt.Errorf("cannot be read: %s", text)}
 	}
 }

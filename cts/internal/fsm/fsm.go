@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -75,15 +74,10 @@ func Open(o Options) (*FSM, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
-	if err := checkFiles(o.Dir); err != nil {
+	if err := checkFiles(o.Dir, o.Key); err != nil {
 		return nil, err
 	}
 	db, err := openBadger(o)
-	if err != nil && strings.Contains(err.Error(), "Create a new file") {
-		// A crash left an empty table; that attempt has removed it
-		// (badger issue 2207).
-		db, err = openBadger(o)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,25 +85,6 @@ func Open(o Options) (*FSM, error) {
 	f.applied.changed = make(chan struct{})
 	o.Checkpoints.of(f)
 	return f, nil
-}
-
-// checkFiles refuses a folder from which Badger would delete data: one that
-// has tables and no list of them.
-func checkFiles(dir string) error {
-	manifest := filepath.Join(dir, badger.ManifestFilename)
-	if _, err := os.Stat(manifest); !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for _, pattern := range []string{"*.sst", "*.mem"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return fmt.Errorf("list data folder: %w", err)
-		}
-		if len(found) > 0 {
-			return damage.At(manifest, fmt.Errorf("is missing, but there is %s", filepath.Base(found[0])))
-		}
-	}
-	return nil
 }
 
 func openBadger(o Options) (db *badger.DB, err error) {
