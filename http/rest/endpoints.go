@@ -13,6 +13,8 @@ type endpoint struct {
 	legacyErrors bool
 	// anyRealm endpoints are not below a realm and pass over ?realm=.
 	anyRealm bool
+	// plain answers go without the headers that only concern documents.
+	plain bool
 	// operations are what the endpoint offers, when it is a resource.
 	operations []operation
 	serve      func(c *call) error

@@ -54,7 +54,9 @@ func (h *Handler) sessions() *endpoint {
 			operations = append(operations, o)
 		}
 	}
-	return resource(newVersions("1.2", "2.1", "3.1", "4.0", "5.1"), maxSessionBody, operations...)
+	e := resource(newVersions("1.2", "2.1", "3.1", "4.0", "5.1"), maxSessionBody, operations...)
+	e.plain = true
+	return e
 }
 
 // errNoToken is AM's answer to a session call without any token.

@@ -35,9 +35,11 @@ func (c *call) plain(status int, body []byte) {
 func (c *call) crest(status int, body []byte) {
 	h := c.w.Header()
 	h["Content-Type"] = typeJSONUTF8
-	h["Content-Security-Policy"] = contentPolicy
-	h["Cross-Origin-Opener-Policy"] = sameOrigin
-	h["Cross-Origin-Resource-Policy"] = sameOrigin
+	if c.endpoint == nil || !c.endpoint.plain {
+		h["Content-Security-Policy"] = contentPolicy
+		h["Cross-Origin-Opener-Policy"] = sameOrigin
+		h["Cross-Origin-Resource-Policy"] = sameOrigin
+	}
 	c.write(h, status, body)
 }
 

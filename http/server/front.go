@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -42,7 +41,7 @@ type exchange struct {
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := &exchange{ResponseWriter: w, started: time.Now()}
-	e.ctx = requestContext{Context: r.Context(), txid: f.ids.of(r, f.cfg.TrustTransactionID)}
+	e.ctx.Context, e.ctx.txid = r.Context(), f.ids.of(r, f.cfg.TrustTransactionID)
 	defer f.finish(e, r)
 
 	mount := f.find(r.URL.Path)
@@ -67,10 +66,9 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(e, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.FormatInt(f.cfg.Limits.Body, 10)+" bytes")
 			return
 		}
-		var cancel context.CancelFunc
-		e.ctx.Context, cancel = context.WithTimeout(e.ctx.Context, f.cfg.Limits.RequestTime)
-		defer cancel()
+		e.ctx.deadline = e.started.Add(f.cfg.Limits.RequestTime)
 	}
+	defer e.ctx.end()
 	mount.Handler.ServeHTTP(e, f.inner(e, r, mount))
 }
 

@@ -26,21 +26,6 @@ func TransactionID(ctx context.Context) string {
 	return c.txid
 }
 
-type requestKey struct{}
-
-// requestContext is a request's context with its transaction id.
-type requestContext struct {
-	context.Context
-	txid string
-}
-
-func (c *requestContext) Value(key any) any {
-	if key == (requestKey{}) {
-		return c
-	}
-	return c.Context.Value(key)
-}
-
 // transactionIDs makes ids: unique across processes by a random prefix, within
 // one by a number.
 type transactionIDs struct {
