@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -73,6 +74,9 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the token store: %w", err)
 	}
+	// Reading a log takes some 64 MiB for a moment. Left to itself the collector
+	// would wait until requests have made as much garbage again.
+	debug.FreeOSMemory()
 	catalog.Store(actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now))
 	if err := d.makeJourneys(catalog.Load()); err != nil {
 		return nil, err
