@@ -227,8 +227,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 // plain drops the URL that net/http puts into its errors: a query may hold a
 // token.
 func plain(err error) error {
-	var e *url.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -38,9 +39,7 @@ var ErrTooLong = errors.New("client: the journey does not end")
 // failure is an *Error.
 func (c *Client) Start(ctx context.Context, j Journey) (wire.Reply, error) {
 	query := url.Values{}
-	for name, values := range j.Query {
-		query[name] = values
-	}
+	maps.Copy(query, j.Query)
 	if j.Tree != "" {
 		query.Set("authIndexType", "service")
 		query.Set("authIndexValue", j.Tree)

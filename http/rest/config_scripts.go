@@ -60,9 +60,6 @@ func queryScripts(c *call) error {
 	return c.list(bodies)
 }
 
-// stamps are what the server says about a script's history, in AM's names.
-var stamps = [...]string{"createdBy", "creationDate", "lastModifiedBy", "lastModifiedDate"}
-
 // newScript reads a request's body as a script and makes the document that is
 // stored for it. Two scripts of a realm have two names.
 func (c *call) newScript(id string) (realm.Document, error) {
@@ -112,17 +109,14 @@ func (c *call) newScript(id string) (realm.Document, error) {
 	return realm.Document{Kind: realm.KindScript, Realm: c.realm, ID: id, Body: stored}, err
 }
 
-// stamp notes who wrote a script and when. What a client says about that is
-// dropped.
+// stamp notes who wrote a script and when, in AM's names. What a client says
+// about that is written over.
 func (c *call) stamp(s *tree.Script, earlier tree.Script) {
-	for _, name := range stamps {
-		delete(s.Attributes, name)
-	}
 	by := json.RawMessage(wire.AppendString(nil, c.by))
 	at := json.RawMessage(wire.AppendValue(nil, float64(c.now.UnixMilli())))
 	s.Attributes["createdBy"], s.Attributes["creationDate"] = by, at
 	s.Attributes["lastModifiedBy"], s.Attributes["lastModifiedDate"] = by, at
-	for _, name := range stamps[:2] {
+	for _, name := range [...]string{"createdBy", "creationDate"} {
 		if value, ok := earlier.Attributes[name]; ok {
 			s.Attributes[name] = value
 		}

@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -35,9 +36,7 @@ func (r *rig) steps(t *testing.T, steps []step) {
 		t.Run(s.name, func(t *testing.T) {
 			r.t = t
 			header := bearer(operatorToken)
-			for name, value := range s.header {
-				header[name] = value
-			}
+			maps.Copy(header, s.header)
 			w := r.ask(asked{method: s.method, path: s.path, body: s.body, header: header})
 			if w.Code != s.status || (s.want != "" && hideRevs(w.Body.String()) != s.want) {
 				t.Errorf("\n got %d %s\nwant %d %s", w.Code, w.Body, s.status, s.want)
@@ -103,8 +102,10 @@ func TestNodes(t *testing.T) {
 		{name: "read", method: "GET", path: path, status: 200, want: one},
 		{name: "read by version", method: "GET", path: alphaTrees + "nodes/DataStoreDecisionNode/1.0/" + nodeA, status: 200, want: one},
 		{name: "read as another type", method: "GET", path: alphaTrees + "nodes/PageNode/" + nodeA, status: 404, want: missing},
-		{name: "a page tells its last child's outcomes", method: "PUT", path: page, body: `{"nodes":[{"_id":"` + nodeA + `","nodeType":"DataStoreDecisionNode","displayName":"d"}],"pageHeader":{},"pageDescription":{}}`, status: 201, location: "/am/json" + page,
-			want: `{"_id":"` + nodeB + `","_rev":"2",` + ends + `,"_type":{"_id":"PageNode","collection":true,"name":"Page Node"},"nodes":[{"_id":"` + nodeA + `","nodeType":"DataStoreDecisionNode","displayName":"d"}],"pageDescription":{},"pageHeader":{}}`},
+		{
+			name: "a page tells its last child's outcomes", method: "PUT", path: page, body: `{"nodes":[{"_id":"` + nodeA + `","nodeType":"DataStoreDecisionNode","displayName":"d"}],"pageHeader":{},"pageDescription":{}}`, status: 201, location: "/am/json" + page,
+			want: `{"_id":"` + nodeB + `","_rev":"2",` + ends + `,"_type":{"_id":"PageNode","collection":true,"name":"Page Node"},"nodes":[{"_id":"` + nodeA + `","nodeType":"DataStoreDecisionNode","displayName":"d"}],"pageDescription":{},"pageHeader":{}}`,
+		},
 		{name: "list of a type", method: "GET", path: alphaTrees + "nodes/DataStoreDecisionNode?_queryFilter=true", status: 200, want: `{"result":[` + one + `],"resultCount":1` + pageEnd},
 		{name: "create again", method: "POST", path: alphaTrees + "nodes/DataStoreDecisionNode?_action=create", body: `{"_id":"` + nodeA + `"}`, status: 409, want: `{"code":409,"reason":"Conflict","message":"Unable to save config: Service already exists"}`},
 		{name: "an id that is none", method: "PUT", path: alphaTrees + "nodes/DataStoreDecisionNode/x", body: "{}", status: 400},
@@ -245,8 +246,10 @@ func TestDeletedRealmTakesItsContentAlong(t *testing.T) {
 	r.steps(t, []step{
 		{name: "realm", method: "POST", path: "/global-config/realms?_action=create", body: `{"name":"beta"}`, status: 201, location: "/am/json/global-config/realms/L2JldGE"},
 		{name: "user", method: "POST", path: "/realms/root/realms/beta/users?_action=create", body: `{"username":"u","userpassword":"p"}`, status: 201, location: "/am/json/realms/root/realms/beta/users/u"},
-		{name: "tree", method: "PUT", path: "/realms/root/realms/beta/realm-config/authentication/authenticationtrees/trees/t", body: loginTree, status: 201,
-			location: "/am/json/realms/root/realms/beta/realm-config/authentication/authenticationtrees/trees/t"},
+		{
+			name: "tree", method: "PUT", path: "/realms/root/realms/beta/realm-config/authentication/authenticationtrees/trees/t", body: loginTree, status: 201,
+			location: "/am/json/realms/root/realms/beta/realm-config/authentication/authenticationtrees/trees/t",
+		},
 		{name: "delete", method: "DELETE", path: "/global-config/realms/L2JldGE", status: 200},
 	})
 	if len(r.docs.all) != 0 || len(r.users.all["/beta"]) != 0 {

@@ -126,7 +126,7 @@ func route(name string, o operation) string {
 
 func TestEveryRouteHasItsGuard(t *testing.T) {
 	decided := map[string]string{}
-	for _, line := range strings.Split(strings.TrimSpace(guards), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(guards), "\n") {
 		who, what, _ := strings.Cut(line, "\t")
 		decided[what] = who
 	}

@@ -75,9 +75,11 @@ func TestSessionCalls(t *testing.T) {
 		{"info of version 2", path + "getSessionInfo", "2.0", "", own, nil, 200, oldInfo},
 		{"info of version 3", path + "getSessionInfo", "3.1", "", own, nil, 200, oldInfo},
 		{"info and reset", path + "getSessionInfoAndResetIdleTime", "4.0", "", own, nil, 200, info},
-		{"info of an administrator", "/realms/root/realms/alpha/sessions?_action=getSessionInfo", "4.0", "", admin, nil, 200,
+		{
+			"info of an administrator", "/realms/root/realms/alpha/sessions?_action=getSessionInfo", "4.0", "", admin, nil, 200,
 			`{"username":"amadmin","universalId":"id=amadmin,ou=user,dc=example","realm":"/","latestAccessTime":"2026-03-01T12:00:00Z",` +
-				`"maxIdleExpirationTime":"2026-03-01T12:30:00Z","maxSessionExpirationTime":"2026-03-01T14:00:00Z","properties":{"AMCtxId":"ctx-amadmin"}}`},
+				`"maxIdleExpirationTime":"2026-03-01T12:30:00Z","maxSessionExpirationTime":"2026-03-01T14:00:00Z","properties":{"AMCtxId":"ctx-amadmin"}}`,
+		},
 		{"info of somebody else", path + "getSessionInfo", "4.0", bodyOf(own), other, nil, 403, forbidden},
 		{"info of a dead one by somebody else", path + "getSessionInfo", "4.0", bodyOf(dead), other, nil, 403, forbidden},
 		{"info of a dead one by an administrator", path + "getSessionInfo", "4.0", bodyOf(dead), admin, nil, 200, `{"valid":false}`},
@@ -85,8 +87,10 @@ func TestSessionCalls(t *testing.T) {
 		{"info of a dead one by body alone", path + "getSessionInfo", "4.0", bodyOf(dead), "", nil, 401, accessDenied},
 		{"info with a wrong bearer", path + "getSessionInfo", "4.0", bodyOf(own), admin, bearer("wrong"), 401, accessDenied},
 
-		{"refresh", path + "refresh", "3.1", "", own, nil, 200,
-			`{"uid":"bjensen","realm":"/alpha","idletime":0,"maxidletime":30,"maxsessiontime":120,"maxtime":7200}`},
+		{
+			"refresh", path + "refresh", "3.1", "", own, nil, 200,
+			`{"uid":"bjensen","realm":"/alpha","idletime":0,"maxidletime":30,"maxsessiontime":120,"maxtime":7200}`,
+		},
 		{"refresh a dead one", path + "refresh", "3.1", "", dead, nil, 200, `{"valid":false}`},
 		{"refresh somebody else's", path + "refresh", "3.1", bodyOf(own), other, nil, 403, forbidden},
 
@@ -120,8 +124,10 @@ func TestSessionCalls(t *testing.T) {
 
 		{"an unknown action", path + "x", "4.0", "", own, nil, 501, `{"code":501,"reason":"Not Implemented","message":"Action x not implemented for this resource"}`},
 		{"no action", "/sessions", "4.0", "", own, nil, 400, `{"code":400,"reason":"Bad Request","message":"The _action parameter is missing"}`},
-		{"a version that does not exist", path + "validate", "9.0", "", own, nil, 404,
-			`{"code":404,"reason":"Not Found","message":"Accept-API-Version: Requested version \"9.0\" does not match any routes."}`},
+		{
+			"a version that does not exist", path + "validate", "9.0", "", own, nil, 404,
+			`{"code":404,"reason":"Not Found","message":"Accept-API-Version: Requested version \"9.0\" does not match any routes."}`,
+		},
 
 		{"logoutByHandle by a user", path + "logoutByHandle", "3.1", `{"sessionHandles":[]}`, own, nil, 403, forbidden},
 		{"logoutByHandle by a stranger", path + "logoutByHandle", "3.1", `{"sessionHandles":[]}`, "", nil, 401, accessDenied},

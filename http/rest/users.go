@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -201,22 +202,22 @@ func (c *call) checkUser(u wire.User) error {
 
 // hashOf is what is stored for the password or hash that u brings, empty for
 // neither.
-func (c *call) hashOf(u wire.User) (identity.Hash, error) {
+func (c *call) hashOf(ctx context.Context, u wire.User) (identity.Hash, error) {
 	if u.Hash != "" {
 		return identity.Hash(u.Hash), identity.Check(identity.Hash(u.Hash))
 	}
 	if u.Password == "" {
 		return "", nil
 	}
-	return c.h.cfg.Resources.Identities.Hash(c.context(), identity.Secret(u.Password))
+	return c.h.cfg.Resources.Identities.Hash(ctx, identity.Secret(u.Password))
 }
 
 // newIdentity is the identity that u describes.
-func (c *call) newIdentity(u wire.User) (identity.Identity, error) {
+func (c *call) newIdentity(ctx context.Context, u wire.User) (identity.Identity, error) {
 	if err := identity.CheckName(u.Name); err != nil {
 		return identity.Identity{}, err
 	}
-	hash, err := c.hashOf(u)
+	hash, err := c.hashOf(ctx, u)
 	if err != nil {
 		return identity.Identity{}, err
 	}
@@ -233,7 +234,7 @@ func createUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	i, err := c.newIdentity(u)
+	i, err := c.newIdentity(c.context(), u)
 	if err != nil {
 		return err
 	}
@@ -265,7 +266,7 @@ func putUser(c *call) error {
 		return realm.ErrConflict
 	case errors.Is(err, identity.ErrNotFound):
 		u.Name = c.lastPart()
-		i, err := c.newIdentity(u)
+		i, err := c.newIdentity(c.context(), u)
 		if err != nil {
 			return err
 		}
@@ -282,7 +283,7 @@ func putUser(c *call) error {
 	case p.IfNoneMatch, p.IfMatch != "" && p.IfMatch != "*" && p.IfMatch != c.showUser(found).Rev:
 		return realm.ErrConflict
 	}
-	changes, err := c.changesTo(found, u)
+	changes, err := c.changesTo(c.context(), found, u)
 	if err != nil {
 		return err
 	}
@@ -295,11 +296,11 @@ func putUser(c *call) error {
 }
 
 // changesTo are the edits that u asks for.
-func (c *call) changesTo(found identity.Identity, u wire.User) ([]identity.Change, error) {
+func (c *call) changesTo(ctx context.Context, found identity.Identity, u wire.User) ([]identity.Change, error) {
 	if u.Admin != nil && *u.Admin != found.Admin {
 		return nil, invalidAttribute("_admin", "it is decided when the user is created")
 	}
-	hash, err := c.hashOf(u)
+	hash, err := c.hashOf(ctx, u)
 	if err != nil {
 		return nil, err
 	}

@@ -90,8 +90,7 @@ func (in *importer) line(ctx context.Context, n int, line []byte) error {
 // reason is the text of an error that the table of errors has, nothing of any
 // other.
 func (in *importer) reason(err error) string {
-	var syntax *wire.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*wire.SyntaxError](err); ok {
 		return syntax.Error()
 	}
 	f, listed := faultOf(err)
@@ -109,7 +108,7 @@ func (in *importer) store(ctx context.Context, line []byte) (created bool, err e
 	if err := in.c.checkUser(u); err != nil {
 		return false, err
 	}
-	i, err := in.c.newIdentity(u)
+	i, err := in.c.newIdentity(ctx, u)
 	if err != nil {
 		return false, err
 	}

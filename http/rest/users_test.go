@@ -33,8 +33,10 @@ func TestUsers(t *testing.T) {
 	r := newRig(t)
 	r.steps(t, []step{
 		{name: "none", method: "GET", path: path + "/bob", status: 404, want: missing},
-		{name: "create", method: "POST", path: path + "?_action=create", body: `{"username":"Bob","userpassword":"Ch4ng31t","mail":"b@example.com","cn":["B"]}`, status: 201,
-			location: "/am/json" + path + "/Bob", want: shown("#", `"cn":["B"],"mail":["b@example.com"],"inetUserStatus":["Active"]`)},
+		{
+			name: "create", method: "POST", path: path + "?_action=create", body: `{"username":"Bob","userpassword":"Ch4ng31t","mail":"b@example.com","cn":["B"]}`, status: 201,
+			location: "/am/json" + path + "/Bob", want: shown("#", `"cn":["B"],"mail":["b@example.com"],"inetUserStatus":["Active"]`),
+		},
 		{name: "create again", method: "POST", path: path + "?_action=create", body: `{"username":"bob","userpassword":"x"}`, status: 409, want: `{"code":409,"reason":"Conflict","message":"Identity bob already exists"}`},
 		{name: "read in another spelling", method: "GET", path: path + "/BOB", status: 200},
 		{name: "disable", method: "PUT", path: path + "/bob", body: `{"inetUserStatus":["Inactive"]}`, status: 200, want: shown("#", `"cn":["B"],"mail":["b@example.com"],"inetUserStatus":["Inactive"]`)},

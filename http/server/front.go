@@ -69,7 +69,7 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.ctx.deadline = e.started.Add(f.cfg.Limits.RequestTime)
 	}
 	defer e.ctx.end()
-	mount.Handler.ServeHTTP(e, f.inner(e, r, mount))
+	mount.Handler.ServeHTTP(e, f.inner(e, r, mount)) //nolint:contextcheck // e.ctx wraps the context of r
 }
 
 // inner is the request as its handler sees it: with a context and a body of
@@ -100,7 +100,7 @@ func (f *frontDoor) find(path string) *Mount {
 	var best *Mount
 	for i := range f.cfg.Mounts {
 		m := &f.cfg.Mounts[i]
-		if below != m.Path && !(strings.HasSuffix(m.Path, "/") && strings.HasPrefix(below, m.Path)) {
+		if below != m.Path && (!strings.HasSuffix(m.Path, "/") || !strings.HasPrefix(below, m.Path)) {
 			continue
 		}
 		if best == nil || len(m.Path) > len(best.Path) {
@@ -205,7 +205,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(refusalBody(status, message))
+	_, _ = w.Write(refusalBody(status, message)) //nolint:gosec // escaped JSON, and nosniff says that it is
 }
 
 func refusalBody(status int, message string) []byte {

@@ -100,7 +100,9 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	err := s.drain(ctx)
-	<-failed
+	if ended := <-failed; err == nil && !errors.Is(ended, http.ErrServerClosed) {
+		return fmt.Errorf("serve on %s: %w", s.Addr(), ended)
+	}
 	return err
 }
 
