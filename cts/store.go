@@ -225,7 +225,10 @@ func (s *Store) shut() error {
 	clean := s.raft != nil && s.fsm.Err() == nil
 	if s.raft != nil {
 		if clean {
-			faults = append(faults, s.takeCheckpoint())
+			if err := s.takeCheckpoint(); err != nil { // the next start applies more again
+				s.config.Log.Warn("no checkpoint at the end", "err", err)
+				clean = false
+			}
 		}
 		faults = append(faults, s.raft.Shutdown().Error())
 	}
