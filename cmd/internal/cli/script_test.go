@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else the race detector makes every command a second longer
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mode":   checkMode,
 			"member": func(ts *testscript.TestScript, _ bool, args []string) { startMember(t, ts, args) },
