@@ -214,7 +214,7 @@ func (a *journeyActor) run(c actor.Context, plan *journey.Plan, state journey.St
 	}
 	j, id, self := a.j, a.id, c.Self()
 	root := c.ActorSystem().Root
-	j.work.Go(func() {
+	j.run(func() {
 		o, err := j.drive(id, plan, state, step, env, caller)
 		root.Send(self, &ran{outcome: o, err: err})
 	})

@@ -60,6 +60,7 @@ type Journeys struct {
 	logger  *slog.Logger
 
 	system  *actor.ActorSystem
+	crew    *crew
 	mux     *mux
 	gateway *gateway
 	records *records
@@ -99,11 +100,13 @@ func New(c Config) (*Journeys, error) {
 		effects: effects{users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger},
 		logger:  c.Logger,
 		system:  newSystem(c.Logger),
+		crew:    newCrew(),
 		records: newRecords(c.MaxWaiting, c.MaxEnded),
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.mux = newMux(j.system)
-	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(func() actor.Actor { return &journeyActor{j: j} }))
+	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(
+		func() actor.Actor { return &journeyActor{j: j} }, actor.WithDispatcher(j.crew)))
 	j.writer = newSessionWriter(j, c.Sessions)
 	j.work.Add(1)
 	go j.sweep()
@@ -117,6 +120,16 @@ func (j *Journeys) Close() {
 		j.cancel(errClosing)
 		j.work.Wait()
 		j.system.Shutdown()
+		j.crew.close()
+	})
+}
+
+// run does work off the mailboxes; Close waits for it.
+func (j *Journeys) run(f func()) {
+	j.work.Add(1)
+	j.crew.Schedule(func() {
+		defer j.work.Done()
+		f()
 	})
 }
 

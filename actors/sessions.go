@@ -55,7 +55,7 @@ type ctsActor struct {
 func newSessionWriter(j *Journeys, sessions Sessions) *sessionWriter {
 	pid := j.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
 		return &ctsActor{j: j, sessions: sessions}
-	}))
+	}, actor.WithDispatcher(j.crew)))
 	return &sessionWriter{j: j, pid: pid}
 }
 
@@ -86,7 +86,7 @@ func (a *ctsActor) Receive(c actor.Context) {
 		}})
 		return
 	}
-	a.j.work.Go(func() {
+	a.j.run(func() {
 		defer a.writing.Add(-1)
 		stored, index, _, err := a.sessions.Create(m.ctx, m.session, m.replaces)
 		root.Send(sender, &createdSession{session: stored, index: index, err: err})

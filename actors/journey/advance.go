@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"sojourn/actors/callback"
+	"sojourn/actors/identity"
 	"sojourn/actors/node"
 	"sojourn/actors/tree"
 )
@@ -91,6 +92,7 @@ type run struct {
 
 func newRun(p *Plan, s State, result node.Result, env Env) *run {
 	r := &run{plan: p, env: env, s: s, result: result, request: *env.Request}
+	r.s.note(result)
 	r.request.Parameters = overlaid(s.Request.Parameters, env.Request.Parameters)
 	r.random = tracing{env.Rand, &r.s.Traced}
 	r.context = node.Context{
@@ -126,7 +128,7 @@ func (r *run) finish(step Step, err error) (State, Step) {
 	}
 	switch ask := step.(type) {
 	case Ask:
-		r.s.answers, r.s.partial = nil, nil
+		r.s.answers, r.s.partial, r.s.known = nil, nil, nil
 		r.s.settle(r.plan)
 		r.s.Asked = ask
 		r.s.Step++
@@ -210,6 +212,24 @@ func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) 
 		err = &nodeError{v, err}
 	}
 	return action, err
+}
+
+// note remembers the identity that an effect showed.
+func (s *State) note(result node.Result) {
+	switch result := result.(type) {
+	case node.Authenticated:
+		if result.Verdict == identity.Match {
+			s.known = &node.Found{OK: true, Identity: result.Identity, UniversalID: result.UniversalID}
+		}
+	case node.PasswordChanged:
+		if result.Verdict == identity.Match {
+			s.known = &node.Found{OK: true, Identity: result.Identity, UniversalID: result.UniversalID}
+		}
+	case node.Found:
+		if result.OK {
+			s.known = &result
+		}
+	}
 }
 
 // takeResult hands the effect's result to the one node that wanted it.

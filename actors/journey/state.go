@@ -44,6 +44,8 @@ type State struct {
 	answers []callback.Answer
 	partial *partial
 	closing *closing
+	// known is the identity that an effect of this request showed last.
+	known *node.Found
 }
 
 // Frame is one tree of a running journey.

@@ -1,0 +1,73 @@
+package actors
+
+import (
+	"sync"
+	"time"
+)
+
+// crew runs short pieces of work on goroutines that are kept for the next one:
+// a step goes through several, each with a deep stack, and growing a new stack
+// each time costs more than the step's own work. It implements protoactor's
+// Dispatcher.
+type crew struct {
+	work    chan func()
+	stop    chan struct{}
+	members sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// crewIdle is how long a goroutine waits for more work before it ends.
+const crewIdle = 5 * time.Second
+
+func newCrew() *crew { return &crew{work: make(chan func()), stop: make(chan struct{})} }
+
+// Schedule runs f soon, on a goroutine that is free or on a new one. It never
+// blocks.
+func (c *crew) Schedule(f func()) {
+	select {
+	case c.work <- f:
+	default:
+		c.hire(f)
+	}
+}
+
+func (c *crew) hire(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed { // a late message to an actor that is gone
+		go f()
+		return
+	}
+	c.members.Go(func() { c.serve(f) })
+}
+
+// Throughput is how many messages a mailbox handles before others get their
+// turn.
+func (*crew) Throughput() int { return 300 }
+
+func (c *crew) serve(f func()) {
+	idle := time.NewTimer(crewIdle)
+	defer idle.Stop()
+	for {
+		f()
+		idle.Reset(crewIdle)
+		select {
+		case f = <-c.work:
+		case <-idle.C:
+			return
+		case <-c.stop:
+			return
+		}
+	}
+}
+
+// close lets the goroutines go once they are idle, and waits for them.
+func (c *crew) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	close(c.stop)
+	c.members.Wait()
+}
