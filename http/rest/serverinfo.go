@@ -77,11 +77,23 @@ func serverVersion(c *call) error {
 	v := wire.ServerVersion{
 		ID:          "version",
 		Version:     compatible,
-		FullVersion: "Sojourn " + build.Version + " (PingAM " + compatible + " compatible) Build " + build.Revision + " (" + build.Date + ")",
+		FullVersion: build.full(),
 		Revision:    build.Revision,
 		Date:        build.Date,
 	}
 	return c.answerRevised(v, func(rev string) any { v.Rev = rev; return v })
+}
+
+// full names the program as AM's fullVersion names AM: with what is known.
+func (b Build) full() string {
+	full := "Sojourn " + b.Version + " (PingAM " + compatible + " compatible)"
+	if b.Revision != "" {
+		full += " Build " + b.Revision
+	}
+	if b.Date != "" {
+		full += " (" + b.Date + ")"
+	}
+	return full
 }
 
 // health is /json/health/… (am-contract section 4.2): a status and no body.

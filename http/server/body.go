@@ -17,21 +17,14 @@ type body struct {
 	exchange *exchange
 	counted  *atomic.Int64 // nil when the request is not counted
 	allowed  time.Duration
-	state    bodyState
+	begun    bool
 }
 
-type bodyState int
-
-const (
-	untouched bodyState = iota
-	arriving
-	ended
-)
-
 func (b *body) Read(p []byte) (int, error) {
-	if b.state == untouched {
-		b.state = arriving
-		b.deadline(time.Now().Add(b.allowed))
+	if !b.begun {
+		b.begun = true
+		// net/http takes the deadline away when it has seen the body's end.
+		_ = http.NewResponseController(b.exchange.ResponseWriter).SetReadDeadline(time.Now().Add(b.allowed))
 	}
 	if b.counted != nil {
 		b.counted.Add(-1)
@@ -40,15 +33,5 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.counted != nil {
 		b.counted.Add(1)
 	}
-	if err == io.EOF && b.state == arriving { //nolint:errorlint // io.Reader's contract
-		b.state = ended
-		// net/http goes on reading to notice a client that leaves: a deadline
-		// that is left standing would look like one.
-		b.deadline(time.Time{})
-	}
 	return n, err
-}
-
-func (b *body) deadline(t time.Time) {
-	_ = http.NewResponseController(b.exchange.ResponseWriter).SetReadDeadline(t)
 }

@@ -312,7 +312,11 @@ func TestInFlightCap(t *testing.T) {
 	// Bodies that do not come take no place.
 	for range slow {
 		send(t, r.dial(), "POST /am/json/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
-		<-reading
+		select {
+		case <-reading:
+		case <-time.After(5 * time.Second):
+			t.Fatal("bodies that do not come take the places")
+		}
 	}
 	quick, _ := get("/json/quick")
 	if resp, _ := answer(t, quick); resp.StatusCode != 200 {
