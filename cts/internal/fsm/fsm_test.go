@@ -330,6 +330,38 @@ func TestHole(t *testing.T) {
 	}
 }
 
+// However often keys are overwritten and tables compacted after a checkpoint,
+// the store can be read as it was then.
+func TestCompactionKeepsTheCheckpoint(t *testing.T) {
+	const entries, at = 500, 20
+	r := rand.New(rand.NewPCG(6, 6)) //nolint:gosec // a test's
+	var logs []*raft.Log
+	for i := range entries {
+		body := fmt.Appendf(nil, "%q", strings.Repeat("y", 300_000+i))
+		logs = append(logs, entry(t, uint64(i+1), command.PutDocument{Document: realm.Document{
+			Kind: realm.KindTree, Realm: "/", ID: fmt.Sprint(r.IntN(20)), Rev: fmt.Sprint(i), Body: body,
+		}}))
+	}
+	dir := t.TempDir()
+	m := mustOpen(t, dir, false)
+	m.apply(t, r, logs[:at])
+	m.checkpoint(t, at)
+	then := m.content(t)
+	m.apply(t, r, logs[at:])
+	want := m.content(t)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = mustOpen(t, dir, false)
+	if got := m.content(t); !maps.Equal(got, then) {
+		t.Error("another store than at the checkpoint")
+	}
+	m.apply(t, r, logs[at:])
+	if got := m.content(t); !maps.Equal(got, want) {
+		t.Error("another store than before the restart")
+	}
+}
+
 // A restart applies nothing twice and nothing never.
 func TestRestart(t *testing.T) {
 	for name, trust := range map[string]bool{"clean": true, "from the checkpoint": false} {
