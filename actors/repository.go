@@ -125,10 +125,10 @@ func (e *Embedded) authenticate(ctx context.Context, r realm.Name, name string, 
 		return identity.Mismatch, identity.Identity{}, err
 	case unknown:
 		return identity.Unknown, identity.Identity{}, nil
-	case who.Locked(time.Now()):
-		return identity.Locked, who, nil
 	case !ok:
 		return identity.Mismatch, who, nil
+	case who.Locked(time.Now()):
+		return identity.Barred, who, nil
 	}
 	return identity.Match, who, nil
 }

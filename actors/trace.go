@@ -72,6 +72,12 @@ func decodeTrace(raw []byte) (trace, error) {
 			return t, errTrace
 		}
 	}
+	if len(t.request.Locales) == 0 {
+		t.request.Locales = nil
+	}
+	if len(t.request.Parameters) == 0 {
+		t.request.Parameters = nil
+	}
 	return t, nil
 }
 

@@ -63,6 +63,9 @@ func (CountLogin) apply(i Identity) Identity {
 }
 
 func (c CountFailure) apply(i Identity) Identity {
+	if i.Locked(c.At) { // a locked account has nothing left to count
+		return i
+	}
 	f := i.Failures
 	if f.Count == 0 || (c.Policy.Window > 0 && c.At.Sub(f.Since) > c.Policy.Window) {
 		f.Count, f.Since = 0, c.At

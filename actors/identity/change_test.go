@@ -162,3 +162,17 @@ func TestChangesShareNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestLockedAccountsAreNotCounted: a lock does not grow by what it refuses.
+func TestLockedAccountsAreNotCounted(t *testing.T) {
+	at := time.Unix(1000, 0)
+	count := CountFailure{At: at, Policy: realm.Lockout{Failures: 2, Duration: time.Minute, Multiplier: 2}}
+	for name, i := range map[string]Identity{
+		"inactive":     {Status: Inactive},
+		"under a lock": {Failures: Failures{Until: at.Add(time.Second), Locks: 1}},
+	} {
+		if got := Apply(i, count); !reflect.DeepEqual(got, i) {
+			t.Errorf("%s: %+v became %+v", name, i, got)
+		}
+	}
+}

@@ -80,6 +80,7 @@ const (
 	Unknown // no such user
 	Locked  // right or wrong, the store refuses the account
 	Expired // right password, but the store demands a new one
+	Barred  // right password, but the account is inactive or under a lock
 )
 
 // What a Repository reports beside its answers. Every other error means that

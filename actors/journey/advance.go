@@ -218,7 +218,7 @@ func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) 
 func (s *State) note(result node.Result) {
 	switch result := result.(type) {
 	case node.Authenticated:
-		if result.Verdict == identity.Match {
+		if result.Verdict == identity.Match || result.Verdict == identity.Barred {
 			s.known = &node.Found{OK: true, Identity: result.Identity, UniversalID: result.UniversalID}
 		}
 	case node.PasswordChanged:

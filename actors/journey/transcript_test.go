@@ -35,7 +35,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
 //	set NAME VALUE                 changes a realm setting
 //	start [tree=NAME] [nosession] [param=value...]
 //	answer [Type=value...]         answers by position
-//	result match|match=inactive|match=FAILURES|mismatch|unknown
+//	result match|match=FAILURES|barred|mismatch|unknown
 //	result found|missing|inactive|failures=N
 //	reload                         encodes and decodes the state
 //	after DURATION                 moves the clock
@@ -272,12 +272,11 @@ func (p *player) feed(fields []string) (string, error) {
 	word, number, _ := strings.Cut(fields[0], "=")
 	switch word {
 	case "match":
-		if number == "inactive" {
-			who.Status = identity.Inactive
-		} else {
-			who.Failures.Count, _ = strconv.Atoi(number)
-		}
+		who.Failures.Count, _ = strconv.Atoi(number)
 		result = node.Authenticated{Verdict: identity.Match, Identity: who, UniversalID: id}
+	case "barred":
+		who.Status = identity.Inactive
+		result = node.Authenticated{Verdict: identity.Barred, Identity: who, UniversalID: id}
 	case "mismatch":
 		result = node.Authenticated{Verdict: identity.Mismatch, Identity: who, UniversalID: id}
 	case "unknown":

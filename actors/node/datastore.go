@@ -18,7 +18,9 @@ func dataStoreDecisionType() Type {
 
 func (dataStoreDecision) Process(c *Context) (Action, error) {
 	if checked, ok := c.Result.(Authenticated); ok {
-		if checked.Verdict != identity.Match {
+		// An account that may not log in goes on as AM lets it: the end of the
+		// tree refuses it, and says why to whoever knew the password.
+		if checked.Verdict != identity.Match && checked.Verdict != identity.Barred {
 			return Goto{False}, nil
 		}
 		c.Identify(checked.Identity, checked.UniversalID)

@@ -70,7 +70,7 @@ func (n identityStoreDecision) checked(c *Context, result Authenticated) Action 
 	switch result.Verdict {
 	case identity.Match:
 		return n.identified(c, result.Identity, result.UniversalID)
-	case identity.Locked:
+	case identity.Locked, identity.Barred:
 		return Goto{storeLocked}
 	case identity.Expired:
 		return n.ask(callback.Information, "Password must be reset.")
@@ -142,7 +142,7 @@ func (n identityStoreDecision) changed(c *Context, result PasswordChanged) (Acti
 		}
 		c.State.PutTransient(KeyPassword, password)
 		return n.identified(c, result.Identity, result.UniversalID), nil
-	case result.Verdict == identity.Locked:
+	case result.Verdict == identity.Locked, result.Verdict == identity.Barred:
 		return Goto{storeLocked}, nil
 	case result.Verdict == identity.Expired:
 		return Goto{storeExpired}, nil

@@ -200,7 +200,7 @@ func (p *player) result(name, rest string) node.Result {
 }
 
 func (p *player) verdict(name string) identity.Verdict {
-	verdict := slices.Index([]string{"mismatch", "match", "unknown", "locked", "expired"}, name)
+	verdict := slices.Index([]string{"mismatch", "match", "unknown", "locked", "expired", "barred"}, name)
 	if verdict < 0 {
 		p.t.Fatalf("no verdict %q", name)
 	}
