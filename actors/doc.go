@@ -9,7 +9,7 @@
 //
 // A journey actor computes steps with actors/journey and runs their effects
 // off its mailbox: password checks and identity changes through an
-// identity.Repository, the new session through the CTS actor.
+// identity.Repository, the new session through the token store.
 //
 // DESIGN.md tells how these play together and why.
 package actors

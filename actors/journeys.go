@@ -64,7 +64,7 @@ type Journeys struct {
 	mux     *mux
 	gateway *gateway
 	records *records
-	writer  *sessionWriter
+	writer  sessionWriter
 
 	base   context.Context // ends when Close is called
 	cancel context.CancelCauseFunc
@@ -102,12 +102,12 @@ func New(c Config) (*Journeys, error) {
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),
 		records: newRecords(c.MaxWaiting, c.MaxEnded),
+		writer:  sessionWriter{sessions: c.Sessions},
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.mux = newMux(j.system)
 	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(
 		func() actor.Actor { return &journeyActor{j: j} }, actor.WithDispatcher(j.crew)))
-	j.writer = newSessionWriter(j, c.Sessions)
 	j.work.Add(1)
 	go j.sweep()
 	return j, nil
