@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,6 +51,14 @@ type format struct {
 	// KeyCheck tells whether the configured key is the one in use; empty
 	// without encryption.
 	KeyCheck string
+	// Sum is the CRC-32C of the others: a member with another id would wait for
+	// a cluster that does not know it.
+	Sum uint32
+}
+
+func (f format) sum() uint32 {
+	text := fmt.Sprintf("%d %q %q", f.Version, f.Member, f.KeyCheck)
+	return crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
 }
 
 // folder is a locked data folder.
@@ -134,8 +143,8 @@ func (f *folder) read(names []string, check string) error {
 			Path: path, Err: fmt.Errorf("the folder has version %d, this release knows %d", f.format.Version, formatVersion),
 			Remedy: "run the release that wrote it, or a later one",
 		}
-	case f.format.Member == "":
-		return damage.At(path, errors.New("names no member"))
+	case f.format.Member == "" || f.format.Sum != f.format.sum():
+		return damage.At(path, errors.New("is not what was written"))
 	case f.format.KeyCheck == check:
 	case f.format.KeyCheck == "":
 		return f.wrongKey("the folder is not encrypted, but a key is configured",
@@ -164,6 +173,7 @@ func (f *folder) create(names []string, check string) error {
 		}
 	}
 	f.format = format{Version: formatVersion, Member: rand.Text(), KeyCheck: check}
+	f.format.Sum = f.format.sum()
 	data, err := json.Marshal(f.format)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", formatFile, err)
