@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -62,6 +63,9 @@ var (
 // Open opens the log. A *damage.Error names what is wrong with its files.
 func Open(o Options) (s *Store, err error) {
 	defer damage.Catch(o.Dir, &err)
+	// Its meta file is read through a memory map: where the file was cut, reading
+	// is a fault that would end the process.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create log folder: %w", err)
 	}
