@@ -36,7 +36,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
+	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // ctx is the caller's; Close ends it as well
 	err = s.view(func(v fsm.View) error {
 		meta, err := v.Meta()
 		if err != nil {

@@ -31,8 +31,7 @@ func until(t testing.TB, what string, ok func() bool) {
 }
 
 func unavailableReason(err error) string {
-	var down *session.UnavailableError
-	if errors.As(err, &down) {
+	if down, ok := errors.AsType[*session.UnavailableError](err); ok {
 		return down.Reason
 	}
 	return ""

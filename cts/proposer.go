@@ -137,7 +137,6 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 	var kept *proposal // did not fit
 	for {
 		first := kept
-		kept = nil
 		if first == nil {
 			select {
 			case first = <-p.queue:

@@ -35,17 +35,24 @@ func (c *movable) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 func keys(t testing.TB, s *Store) map[byte]int {
 	t.Helper()
 	kinds := map[byte]int{}
+	var got, want command.Totals
 	err := s.fsm.View(func(v fsm.View) error {
-		if err := v.Check(); err != nil {
+		meta, err := v.Meta()
+		if err != nil {
 			return err
 		}
-		return v.Keys(nil, nil, func(key []byte) (bool, error) {
+		want = meta.Totals
+		return v.Scan(nil, nil, func(key, value []byte) (bool, error) {
 			if !command.Own(key) {
+				fsm.Add(&got, key, value)
 				kinds[key[0]]++
 			}
 			return true, nil
 		})
 	})
+	if err == nil && got != want {
+		t.Fatalf("the store has %+v, and should have %+v", got, want)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

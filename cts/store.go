@@ -71,7 +71,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("open token store: %w", err)
 	}
 	if err := s.await(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open token store: %w", err), s.Close())
+		closing := s.Close() //nolint:contextcheck // ctx may have ended already
+		return nil, errors.Join(fmt.Errorf("open token store: %w", err), closing)
 	}
 	return s, nil
 }
@@ -133,7 +134,7 @@ func (s *Store) openFiles() error {
 			return err
 		}
 	}
-	if s.points, err = fsm.OpenCheckpoints(c.Dir, c.Log); err != nil {
+	if s.points, err = fsm.OpenCheckpoints(c.Dir); err != nil {
 		return err
 	}
 	if err := s.points.Clean(); err != nil {

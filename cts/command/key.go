@@ -144,9 +144,6 @@ func DocumentsPrefix(kind realm.DocumentKind, r realm.Name) []byte {
 	return appendName(b, string(r))
 }
 
-// AllDocuments begins the keys of all documents.
-func AllDocuments() []byte { return []byte{tagDocument} }
-
 // DocumentKey holds a document.
 func DocumentKey(kind realm.DocumentKind, r realm.Name, id string) []byte {
 	return append(DocumentsPrefix(kind, r), id...)

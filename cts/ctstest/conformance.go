@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -249,11 +250,11 @@ func (s *suite) lists(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var text string
+		var text strings.Builder
 		for _, x := range found {
-			text += fmt.Sprintf("%d ", x.ID[15])
+			fmt.Fprintf(&text, "%d ", x.ID[15])
 		}
-		return text
+		return text.String()
 	}
 	for _, test := range []struct{ name, got, want string }{
 		{"of a user", ids(s.SessionsOf(t.Context(), "/alpha", "USER1", 10)), "2 5 8 "},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -41,6 +42,25 @@ func TestStore(t *testing.T) {
 				return s
 			})
 		})
+	}
+}
+
+func TestMemorySweep(t *testing.T) {
+	clock := ctstest.NewClock(time.Now())
+	m := ctstest.New(ctstest.Options{Now: clock.Now})
+	x := ctstest.Session(1, clock.Now())
+	if _, _, _, err := m.Create(t.Context(), x, nil); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(3 * time.Hour)
+	for range 2 { // the session, then its journey
+		if err := m.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(time.Hour)
+	}
+	if _, _, existed, err := m.Create(t.Context(), x, nil); existed || err != nil {
+		t.Errorf("its journey is still known: %v, %v", existed, err)
 	}
 }
 

@@ -89,22 +89,22 @@ func (m *Memory) Sweep() error {
 			c.Dues = append(c.Dues, d)
 		}
 	}
-	_, _, err := m.do(c)
+	_, err := m.do(c)
 	return err
 }
 
 // do carries out a command, by way of its encoded form. The caller holds mu.
-func (m *Memory) do(c command.Command) (command.Result, uint64, error) {
+func (m *Memory) do(c command.Command) (command.Result, error) {
 	if err := m.down(); err != nil {
-		return command.Result{}, 0, err
+		return command.Result{}, err
 	}
 	data, err := command.Append(nil, c)
 	if err != nil {
-		return command.Result{}, 0, err
+		return command.Result{}, err
 	}
 	decoded, err := command.Decode(data)
 	if err != nil {
-		return command.Result{}, 0, err
+		return command.Result{}, err
 	}
 	m.index++
 	result, err := command.Apply(m.rows, m.index, decoded, func(e command.Effect) {
@@ -115,7 +115,7 @@ func (m *Memory) do(c command.Command) (command.Result, uint64, error) {
 			delete(m.accesses, e.ID)
 		}
 	})
-	return result, m.index, err
+	return result, err
 }
 
 // rows is a command.Tx over a map.

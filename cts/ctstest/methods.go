@@ -50,7 +50,7 @@ func (m *Memory) Session(_ context.Context, id session.ID, _ uint64) (session.Se
 func (m *Memory) Create(_ context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result, _, err := m.do(command.PutSession{Session: x, Replaces: replaces})
+	result, err := m.do(command.PutSession{Session: x, Replaces: replaces})
 	if err != nil {
 		return session.Session{}, 0, false, err
 	}
@@ -64,7 +64,7 @@ func (m *Memory) Create(_ context.Context, x session.Session, replaces *session.
 func (m *Memory) Delete(_ context.Context, ids ...session.ID) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result, _, err := m.do(command.DeleteSessions{IDs: ids, At: m.o.Now()})
+	result, err := m.do(command.DeleteSessions{IDs: ids, At: m.o.Now()})
 	return result.Found, err
 }
 
@@ -79,7 +79,7 @@ func (m *Memory) SetProperties(_ context.Context, id session.ID, changes map[str
 	if !ok || !s.Valid(m.o.Now()) {
 		return session.Session{}, session.ErrNotFound
 	}
-	result, _, err := m.do(command.SetProperties{ID: id, Properties: s.WithProperties(changes).Properties})
+	result, err := m.do(command.SetProperties{ID: id, Properties: s.WithProperties(changes).Properties})
 	return result.Session.Touched(s.LastAccess), err
 }
 
@@ -204,7 +204,7 @@ func (m *Memory) PutIdentity(_ context.Context, i identity.Identity, createOnly 
 	if _, err := m.identity(i.Realm, i.Name); createOnly && err == nil {
 		return cts.ErrExists
 	}
-	_, _, err := m.do(command.PutIdentity{Identity: i})
+	_, err := m.do(command.PutIdentity{Identity: i})
 	return err
 }
 
@@ -227,7 +227,7 @@ func (m *Memory) UpdateIdentity(_ context.Context, r realm.Name, name string, c 
 		return identity.Identity{}, err
 	}
 	i = identity.Apply(i, c)
-	_, _, err = m.do(command.PutIdentity{Identity: i})
+	_, err = m.do(command.PutIdentity{Identity: i})
 	return i, err
 }
 
@@ -235,7 +235,7 @@ func (m *Memory) UpdateIdentity(_ context.Context, r realm.Name, name string, c 
 func (m *Memory) DeleteIdentity(_ context.Context, r realm.Name, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result, _, err := m.do(command.DeleteIdentity{Realm: r, Name: name})
+	result, err := m.do(command.DeleteIdentity{Realm: r, Name: name})
 	if err == nil && !result.Existed {
 		return identity.ErrNotFound
 	}
@@ -290,7 +290,7 @@ func (m *Memory) PutDocument(_ context.Context, d realm.Document, p realm.Precon
 		return realm.Document{}, false, realm.ErrConflict
 	}
 	d.Rev = strconv.FormatUint(m.index+1, 10)
-	_, _, err = m.do(command.PutDocument{Document: d})
+	_, err = m.do(command.PutDocument{Document: d})
 	return d, !there, err
 }
 
@@ -307,6 +307,6 @@ func (m *Memory) DeleteDocument(_ context.Context, kind realm.DocumentKind, r re
 	if p.IfMatch != "" && p.IfMatch != "*" && p.IfMatch != was.Rev {
 		return realm.Document{}, realm.ErrConflict
 	}
-	_, _, err = m.do(command.DeleteDocument{Kind: kind, Realm: r, ID: id})
+	_, err = m.do(command.DeleteDocument{Kind: kind, Realm: r, ID: id})
 	return was, err
 }

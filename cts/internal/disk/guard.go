@@ -113,7 +113,7 @@ func (g *Guard) Look() Level {
 	}
 	g.free.Store(free)
 	if before := Level(g.level.Swap(int32(level))); before != level {
-		g.o.Log.Warn("free space is "+level.String(), "free", free, "min", g.o.Min, "was", before.String())
+		g.o.Log.Warn("free space", "level", level.String(), "was", before.String(), "free", free, "min", g.o.Min)
 	}
 	return level
 }

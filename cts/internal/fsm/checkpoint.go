@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,7 +49,6 @@ type checkpointJSON struct {
 // Checkpoints keeps the last checkpoint. It is raft's snapshot store.
 type Checkpoints struct {
 	dir string
-	log *slog.Logger
 
 	mu       sync.Mutex
 	last     Checkpoint
@@ -61,8 +59,8 @@ type Checkpoints struct {
 var _ raft.SnapshotStore = (*Checkpoints)(nil)
 
 // OpenCheckpoints reads the last checkpoint kept in dir.
-func OpenCheckpoints(dir string, log *slog.Logger) (*Checkpoints, error) {
-	c := &Checkpoints{dir: dir, log: log}
+func OpenCheckpoints(dir string) (*Checkpoints, error) {
+	c := &Checkpoints{dir: dir}
 	path := filepath.Join(dir, checkpointFile)
 	data, err := os.ReadFile(path) //nolint:gosec // a file of our own folder
 	if errors.Is(err, os.ErrNotExist) {

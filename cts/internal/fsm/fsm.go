@@ -274,11 +274,11 @@ func readMeta(txn *badger.Txn) (Meta, error) {
 type badgerLog struct{ log *slog.Logger }
 
 func (l badgerLog) Errorf(format string, args ...any) {
-	l.log.Error(strings.TrimSpace(fmt.Sprintf(format, args...)), "part", "badger")
+	l.log.Error("badger", "says", strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
 func (l badgerLog) Warningf(format string, args ...any) {
-	l.log.Warn(strings.TrimSpace(fmt.Sprintf(format, args...)), "part", "badger")
+	l.log.Warn("badger", "says", strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
 func (l badgerLog) Infof(string, ...any)  {}

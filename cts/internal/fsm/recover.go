@@ -37,8 +37,7 @@ func (f *FSM) Recover(trust bool) (err error) {
 			f.adopt(newest)
 			return nil
 		}
-		var version *command.VersionError
-		if errors.As(err, &version) {
+		if _, ok := errors.AsType[*command.VersionError](err); ok {
 			return damage.At(f.o.Dir, err)
 		}
 		f.o.Log.Warn("the newest state is not whole: going back to the last checkpoint", "err", err)
@@ -105,20 +104,4 @@ func totals(txn *badger.Txn) (command.Totals, error) {
 		return true, nil
 	})
 	return t, err
-}
-
-// Check compares the store with its own count and sum.
-func (v View) Check() error {
-	want, err := v.Meta()
-	if err != nil {
-		return err
-	}
-	got, err := totals(v.txn)
-	if err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	if got != want.Totals {
-		return fmt.Errorf("check failed: %d keys with sum %016x, want %v", got.Count, got.Sum, want)
-	}
-	return nil
 }

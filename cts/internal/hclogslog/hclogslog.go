@@ -29,5 +29,5 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	if name != "" {
 		log = log.With("part", name)
 	}
-	log.Log(context.Background(), to, msg, args...)
+	log.Log(context.Background(), to, msg, args...) //nolint:sloglint // another library's message
 }

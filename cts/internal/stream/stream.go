@@ -298,7 +298,7 @@ func decodePairs(b []byte) ([]command.Pair, error) {
 
 func cutBytes(b []byte) (text, rest []byte, ok bool) {
 	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size) {
+	if size <= 0 || n > uint64(len(b)-size) { //nolint:gosec // size is at most the length
 		return nil, nil, false
 	}
 	b = b[size:]
