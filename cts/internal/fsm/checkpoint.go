@@ -131,7 +131,7 @@ func (c *Checkpoints) save(next Checkpoint) error {
 	c.last = next
 	if c.fsm != nil {
 		// Versions below may go only now that the checkpoint is durable.
-		c.fsm.db.SetDiscardTs(next.Index)
+		c.fsm.giveUp(next.Index)
 	}
 	return nil
 }

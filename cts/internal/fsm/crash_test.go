@@ -14,6 +14,7 @@ import (
 
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
+	"sojourn/cts/internal/fsm"
 )
 
 // copyTree copies a folder; table says what becomes of a table in memory.
@@ -195,5 +196,45 @@ func TestCompactionKeepsTheCheckpoint(t *testing.T) {
 	m.apply(t, r, logs[at:])
 	if got := m.content(t); !maps.Equal(got, want) {
 		t.Error("another store than before the restart")
+	}
+}
+
+// A view that is open for long sees what was there when it was opened, whatever
+// is overwritten, made durable and compacted meanwhile.
+func TestLongView(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8)) //nolint:gosec // a test's
+	document := func(i int) *raft.Log {
+		body := fmt.Appendf(nil, "%q", strings.Repeat("z", 300_000+i))
+		return entry(t, uint64(i), command.PutDocument{Document: realm.Document{
+			Kind: realm.KindTree, Realm: "/", ID: fmt.Sprint(i % 10), Rev: fmt.Sprint(i), Body: body,
+		}})
+	}
+	m := mustOpen(t, t.TempDir(), false)
+	next := 1
+	more := func(n int) {
+		for range n {
+			m.apply(t, r, []*raft.Log{document(next)})
+			next++
+		}
+	}
+	more(10)
+	err := m.View(func(v fsm.View) error {
+		for range 5 {
+			more(100)
+			m.checkpoint(t, uint64(next-1))
+		}
+		for i := 1; i <= 10; i++ {
+			value, ok, err := v.Get(command.DocumentKey(realm.KindTree, "/", fmt.Sprint(i%10)))
+			if err != nil || !ok {
+				t.Fatalf("document %d: %v, %v", i, ok, err)
+			}
+			if d, err := command.DecodeDocument(value); err != nil || d.Rev != fmt.Sprint(i) {
+				t.Errorf("document %d has revision %s, %v", i, d.Rev, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -65,6 +65,8 @@ type FSM struct {
 
 	mu     sync.RWMutex // held to read; Close takes it
 	closed bool
+	pins   sync.Mutex     // guards views
+	views  map[uint64]int // open, by index
 	saved  sync.Mutex // guards meta against Meta
 }
 
@@ -81,7 +83,7 @@ func Open(o Options) (*FSM, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &FSM{o: o, db: db}
+	f := &FSM{o: o, db: db, views: map[uint64]int{}}
 	f.applied.changed = make(chan struct{})
 	o.Checkpoints.of(f)
 	return f, nil
@@ -220,10 +222,39 @@ func (f *FSM) View(fn func(v View) error) error {
 	if f.closed {
 		return ErrClosed
 	}
-	index := f.committed.Load()
+	index := f.pin()
+	defer f.unpin(index)
 	txn := f.db.NewTransactionAt(index, false)
 	defer txn.Discard()
 	return fn(View{txn: txn, Index: index})
+}
+
+// pin keeps what can be read now from being given up.
+func (f *FSM) pin() (index uint64) {
+	f.pins.Lock()
+	defer f.pins.Unlock()
+	index = f.committed.Load()
+	f.views[index]++
+	return index
+}
+
+func (f *FSM) unpin(index uint64) {
+	f.pins.Lock()
+	defer f.pins.Unlock()
+	if f.views[index]--; f.views[index] == 0 {
+		delete(f.views, index)
+	}
+}
+
+// giveUp lets versions go that nobody can ask for any more: neither a recovery
+// from the checkpoint nor a view that is still open.
+func (f *FSM) giveUp(checkpoint uint64) {
+	f.pins.Lock()
+	defer f.pins.Unlock()
+	for index := range f.views {
+		checkpoint = min(checkpoint, index)
+	}
+	f.db.SetDiscardTs(checkpoint)
 }
 
 // Get returns a copy of a key's value.

@@ -24,7 +24,7 @@ import (
 func (f *FSM) Recover(trust bool) (err error) {
 	defer damage.Catch(f.o.Dir, &err)
 	from := f.o.Checkpoints.Last()
-	f.db.SetDiscardTs(from.Index)
+	f.giveUp(from.Index)
 	if trust {
 		newest, err := f.newest()
 		if err == nil && newest.Applied < from.State.Applied {

@@ -41,7 +41,7 @@ func checkFiles(dir string, key []byte) (err error) {
 		return damage.At(path, fmt.Errorf("read: %w", err))
 	}
 	c := checker{}
-	if key != nil {
+	if key != nil && len(manifest.Tables) > 0 {
 		if err := c.decrypt(dir, key); err != nil {
 			return damage.At(filepath.Join(dir, badger.KeyRegistryFileName), err)
 		}
