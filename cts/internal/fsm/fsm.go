@@ -67,7 +67,7 @@ type FSM struct {
 	closed bool
 	pins   sync.Mutex     // guards views
 	views  map[uint64]int // open, by index
-	saved  sync.Mutex // guards meta against Meta
+	saved  sync.Mutex     // guards meta against Meta
 }
 
 // Open opens the files. A *damage.Error names what is wrong with them. Nothing
