@@ -31,9 +31,10 @@ type HashingConfig struct {
 }
 
 // Hashing is where all password hashing of a member happens: a fixed number of
-// workers and a bounded first-in, first-out queue before them. So a flood of
-// logins takes neither more memory nor more cores than the operator set, and
-// whoever cannot be served soon is refused before any work is done.
+// hashes at a time and a bounded first-in, first-out queue before them. So a
+// flood of logins takes neither more memory nor more cores than the operator
+// set, and whoever cannot be served soon is refused before any work is done. A
+// hash is computed on its caller's goroutine, once it is the caller's turn.
 type Hashing struct {
 	params  identity.Params
 	rand    io.Reader
@@ -41,38 +42,34 @@ type Hashing struct {
 	workers int
 
 	mu      sync.Mutex
-	work    *sync.Cond // signalled when waiting or closed changes
-	waiting list.List  // of *hashJob, the oldest first
+	idle    *sync.Cond // signalled when Busy falls
+	waiting list.List  // of *hashTurn, the oldest first
 	closed  bool
 	counts  HashingMetrics
-
-	stopped sync.WaitGroup
 }
 
 // HashingMetrics is what a Hashing has done so far, and does now.
 type HashingMetrics struct {
-	Workers int // size of the pool
+	Workers int // hashes that may be computed at a time
 	Queue   int // size of the queue
-	Busy    int // workers at work now
+	Busy    int // hashes being computed now
 	Waiting int // callers in the queue now
 
 	Done      uint64        // hashes computed, one for each Verify and Make that ran
 	Refused   uint64        // callers turned away by a full queue
 	Abandoned uint64        // callers whose context ended while they waited
 	Waited    time.Duration // time that served callers spent in the queue, in sum
-	Worked    time.Duration // time that workers spent hashing, in sum
+	Worked    time.Duration // time spent hashing, in sum
 }
 
-// hashJob is one caller's work. done is closed when it ran or, with err set,
-// when it never will.
-type hashJob struct {
-	run    func()
-	queued time.Time
-	done   chan struct{}
-	err    error
+// hashTurn is a caller's place in the queue. ready is closed when it is the
+// caller's turn or, with err set, when it will never be.
+type hashTurn struct {
+	ready chan struct{}
+	err   error
 }
 
-// NewHashing starts the workers. Close ends them.
+// NewHashing makes a pool. Close refuses further work.
 func NewHashing(c HashingConfig) (*Hashing, error) {
 	if c.Workers < 0 || c.Queue < 0 {
 		return nil, fmt.Errorf("hashing: %d workers and a queue of %d: want none below zero", c.Workers, c.Queue)
@@ -93,17 +90,14 @@ func NewHashing(c HashingConfig) (*Hashing, error) {
 		return nil, fmt.Errorf("hashing: %w", err)
 	}
 	h := &Hashing{params: c.Params, rand: c.Rand, queue: c.Queue, workers: c.Workers}
-	h.work = sync.NewCond(&h.mu)
-	for range c.Workers {
-		h.stopped.Go(h.worker)
-	}
+	h.idle = sync.NewCond(&h.mu)
 	return h, nil
 }
 
 // Params are what Make hashes with.
 func (h *Hashing) Params() identity.Params { return h.params }
 
-// Verify is identity.Verify on a worker. Beside its errors there are
+// Verify is identity.Verify in turn. Beside its errors there are
 // identity.ErrOverloaded when the queue is full, identity.ErrUnavailable after
 // Close, and ctx's own; all three mean that nothing is known of the password.
 // What identity.Verify refuses takes no place in the queue.
@@ -119,7 +113,7 @@ func (h *Hashing) Verify(ctx context.Context, hash identity.Hash, password ident
 	return ok, err
 }
 
-// Make is identity.Make on a worker, with the pool's parameters and random
+// Make is identity.Make in turn, with the pool's parameters and random
 // source. It is refused as Verify is.
 func (h *Hashing) Make(ctx context.Context, password identity.Secret) (identity.Hash, error) {
 	var hash identity.Hash
@@ -130,83 +124,85 @@ func (h *Hashing) Make(ctx context.Context, password identity.Secret) (identity.
 	return hash, err
 }
 
-// do runs run on a worker and returns when it ran, or with an error when it is
-// not waited for. A run that had begun by then ends later, unseen.
+// do runs run when it is its turn; it returns an error when that is not waited
+// for. A hash that has begun is computed to its end.
 func (h *Hashing) do(ctx context.Context, run func()) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("hash a password: %w", context.Cause(ctx))
 	}
-	job := &hashJob{run: run, queued: time.Now(), done: make(chan struct{})}
-	place, err := h.enqueue(job)
-	if err != nil {
+	queued := time.Now()
+	if err := h.begin(ctx); err != nil {
 		return err
 	}
+	begun := time.Now()
+	defer func() { h.finish(begun.Sub(queued), time.Since(begun)) }()
+	run()
+	return nil
+}
+
+// begin waits for the caller's turn.
+func (h *Hashing) begin(ctx context.Context) error {
+	h.mu.Lock()
+	switch {
+	case h.closed:
+		h.mu.Unlock()
+		return fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
+	case h.counts.Busy < h.workers:
+		h.counts.Busy++
+		h.mu.Unlock()
+		return nil
+	case h.waiting.Len() >= h.queue:
+		h.counts.Refused++
+		h.mu.Unlock()
+		return identity.ErrOverloaded
+	}
+	turn := &hashTurn{ready: make(chan struct{})}
+	place := h.waiting.PushBack(turn)
+	h.mu.Unlock()
 	select {
-	case <-job.done:
-		return job.err
+	case <-turn.ready:
+		return turn.err
 	case <-ctx.Done():
-		h.abandon(place)
+		if !h.abandon(place) {
+			<-turn.ready // it came at the same moment: pass it on
+			if turn.err == nil {
+				h.pass()
+			}
+		}
 		return fmt.Errorf("hash a password: %w", context.Cause(ctx))
 	}
 }
 
-func (h *Hashing) enqueue(job *hashJob) (*list.Element, error) {
+// abandon takes a caller out of the queue; false when it is no longer in it.
+func (h *Hashing) abandon(place *list.Element) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.closed:
-		return nil, fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
-	case h.counts.Busy+h.waiting.Len() >= h.workers+h.queue:
-		h.counts.Refused++
-		return nil, identity.ErrOverloaded
-	}
-	h.work.Signal()
-	return h.waiting.PushBack(job), nil
-}
-
-// abandon takes a job out of the queue, if it still is there.
-func (h *Hashing) abandon(place *list.Element) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.counts.Abandoned++
 	before := h.waiting.Len()
 	h.waiting.Remove(place)
-	if h.waiting.Len() < before {
-		h.counts.Abandoned++
-	}
+	return h.waiting.Len() < before
 }
 
-// worker serves the queue until Close.
-func (h *Hashing) worker() {
-	for job := h.next(); job != nil; job = h.next() {
-		begun := time.Now()
-		job.run()
-		h.finish(job, begun)
-	}
-}
-
-// next waits for the oldest job; nil after Close.
-func (h *Hashing) next() *hashJob {
+// finish counts a hash and gives the turn to the next caller.
+func (h *Hashing) finish(waited, worked time.Duration) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for h.waiting.Len() == 0 && !h.closed {
-		h.work.Wait()
-	}
-	if h.closed {
-		return nil
-	}
-	h.counts.Busy++
-	return h.waiting.Remove(h.waiting.Front()).(*hashJob)
-}
-
-// finish counts a job before its caller goes on.
-func (h *Hashing) finish(job *hashJob, begun time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.counts.Busy--
 	h.counts.Done++
-	h.counts.Waited += begun.Sub(job.queued)
-	h.counts.Worked += time.Since(begun)
-	close(job.done)
+	h.counts.Waited += waited
+	h.counts.Worked += worked
+	h.mu.Unlock()
+	h.pass()
+}
+
+// pass gives a turn that has ended to the oldest caller, if one waits.
+func (h *Hashing) pass() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if place := h.waiting.Front(); place != nil {
+		close(h.waiting.Remove(place).(*hashTurn).ready)
+		return
+	}
+	h.counts.Busy--
+	h.idle.Signal()
 }
 
 // Metrics tells what the pool has done and does.
@@ -218,17 +214,18 @@ func (h *Hashing) Metrics() HashingMetrics {
 	return m
 }
 
-// Close refuses whoever waits with identity.ErrUnavailable, waits for the
-// hashes that are being computed and ends the workers. It may be called again.
+// Close refuses whoever waits with identity.ErrUnavailable and waits for the
+// hashes that are being computed. It may be called again.
 func (h *Hashing) Close() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.closed = true
 	for place := h.waiting.Front(); place != nil; place = h.waiting.Front() {
-		job := h.waiting.Remove(place).(*hashJob)
-		job.err = fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
-		close(job.done)
+		turn := h.waiting.Remove(place).(*hashTurn)
+		turn.err = fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
+		close(turn.ready)
 	}
-	h.work.Broadcast()
-	h.mu.Unlock()
-	h.stopped.Wait()
+	for h.counts.Busy > 0 {
+		h.idle.Wait()
+	}
 }
