@@ -15,15 +15,29 @@ import (
 // ErrExists says that there is an identity of this name already.
 var ErrExists = errors.New("identity exists")
 
+// hotIdentities is how many decoded identities are kept in memory.
+const hotIdentities = 10_000
+
 // maxSearch bounds how many identities a search reads that has no index.
 const maxSearch = 100_000
 
 // Identity returns a stored identity, or identity.ErrNotFound.
 func (s *Store) Identity(_ context.Context, r realm.Name, name string) (found identity.Identity, err error) {
+	if err := s.gate.err(); err != nil {
+		return found, err
+	}
+	key := command.IdentityKey(r, name)
+	if known, ok := s.users.Get(key); ok {
+		return known, nil
+	}
+	generation := s.users.Generation()
 	err = s.view(func(v fsm.View) error {
-		found, err = readIdentity(v, command.IdentityKey(r, name))
+		found, err = readIdentity(v, key)
 		return err
 	})
+	if err == nil {
+		s.users.Fill(key, found, generation)
+	}
 	return found, err
 }
 

@@ -39,6 +39,7 @@ type Store struct {
 	fsm    *fsm.FSM
 	raft   *raft.Raft
 	model  *model.Model
+	users  *model.Identities
 	gate   *gate
 	writes *proposer
 	locks  *locks
@@ -79,7 +80,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 
 // open brings everything up; what is up when it fails is closed again.
 func open(c Config) (_ *Store, err error) {
-	s := &Store{config: c, gate: newGate(), model: model.New(c.HotSessions), locks: newLocks(), admit: make(chan struct{})}
+	s := &Store{config: c, gate: newGate(), model: model.New(c.HotSessions), users: model.NewIdentities(hotIdentities), locks: newLocks(), admit: make(chan struct{})}
 	s.touches.pending = map[session.ID]time.Time{}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	defer func() {
@@ -330,13 +331,17 @@ func (s *Store) observe(effects []command.Effect) {
 			s.model.Gone(e.ID)
 		case command.SessionTouched:
 			s.model.Touched(e.ID, e.At)
+		case command.IdentityChanged:
+			s.users.Changed(e.Key)
 		case command.DocumentChanged:
 			s.config.OnDocument(e.Kind, e.Realm)
 		case command.Restoring:
 			s.gate.set(restoring, restoreIncomplete)
 			s.model.Clear()
+			s.users.Clear()
 		case command.Restored:
 			s.model.Clear()
+			s.users.Clear()
 			s.gate.set(restoring, "")
 			s.config.OnDocument("", "")
 		}

@@ -71,6 +71,9 @@ type SessionGone struct{ ID session.ID }
 // SessionTouched: the store knows of this latest access.
 type SessionTouched struct{ Access }
 
+// IdentityChanged: what is stored under this key is new, or gone.
+type IdentityChanged struct{ Key []byte }
+
 // DocumentChanged: a document of this kind and realm was stored or removed.
 type DocumentChanged struct {
 	Kind  realm.DocumentKind
@@ -86,6 +89,7 @@ type Restored struct{}
 func (SessionStored) effect()   {}
 func (SessionGone) effect()     {}
 func (SessionTouched) effect()  {}
+func (IdentityChanged) effect() {}
 func (DocumentChanged) effect() {}
 func (Restoring) effect()       {}
 func (Restored) effect()        {}
@@ -153,6 +157,7 @@ func (c PutIdentity) apply(a *applier) Result {
 			a.Insert(key, []byte{present})
 		}
 	}
+	a.report(IdentityChanged{Key: key})
 	return Result{Existed: existed}
 }
 
@@ -170,6 +175,7 @@ func (c DeleteIdentity) apply(a *applier) Result {
 	for _, key := range attributeKeys(was) {
 		a.Remove(key, []byte{present})
 	}
+	a.report(IdentityChanged{Key: key})
 	return Result{Existed: true}
 }
 
