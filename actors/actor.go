@@ -276,6 +276,9 @@ func (j *Journeys) welcome(ctx context.Context, id journey.ID, o *outcome, calle
 		replaces = &caller.ID
 	}
 	stored, index, err := j.writer.create(ctx, x, replaces)
+	if errors.Is(err, session.ErrNotFound) {
+		return journey.ErrGone // its session was created before, and has ended
+	}
 	if err != nil {
 		return err
 	}
@@ -293,7 +296,7 @@ func (a *journeyActor) finish(c actor.Context, m *ran) {
 	if m.err == nil {
 		result.reply, result.err = a.commit(now, m.outcome)
 	}
-	if result.err != nil && errors.Is(result.err, journey.ErrOtherUser) {
+	if errors.Is(result.err, journey.ErrOtherUser) {
 		a.end(now, m.outcome, nil)
 	}
 	a.j.gateway.settle(a.id, len(now.waiting))

@@ -74,9 +74,10 @@ type retiredPlan struct {
 // gives journeys more time keeps it longer.
 const retention = time.Hour
 
-// Invalidate says that documents of a realm changed. It does not block.
+// Invalidate says that documents of a kind in a realm changed, or that any may
+// have, when both are empty. It does not block.
 func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
-	if kind == realm.KindRealm {
+	if kind == realm.KindRealm || kind == "" {
 		c.realms.Range(func(_, value any) bool {
 			value.(*shelf).stale.Store(true)
 			return true

@@ -318,6 +318,18 @@ func TestUnavailableKeepsTheJourney(t *testing.T) {
 	}
 }
 
+// TestEndedSessionStaysEnded: the answer that created a session, sent again
+// when this member has forgotten the journey and the session has ended, is one
+// to a journey that is over.
+func TestEndedSessionStaysEnded(t *testing.T) {
+	m := newMember(t, time.Now)
+	first := m.start(t, "Login")
+	m.sessions.ended.Store(true)
+	if _, err := m.answer(t, first.Ref, "demo", "secret"); !errors.Is(err, journey.ErrGone) {
+		t.Errorf("the answer of an ended session: %v, want ErrGone", err)
+	}
+}
+
 func TestPanicIsContained(t *testing.T) {
 	m := newMember(t, time.Now)
 	first := m.start(t, "Login")
@@ -620,11 +632,15 @@ type memorySessions struct {
 	calls     atomic.Int32
 	err       atomic.Pointer[session.UnavailableError]
 	replaced  atomic.Pointer[session.ID]
+	ended     atomic.Bool // the journey's session was there and is gone
 }
 
 func (s *memorySessions) Create(_ context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
 	if err := s.err.Load(); err != nil {
 		return session.Session{}, 0, false, err
+	}
+	if s.ended.Load() {
+		return session.Session{}, 0, true, session.ErrNotFound
 	}
 	s.calls.Add(1)
 	s.replaced.Store(replaces)
