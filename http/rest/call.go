@@ -15,7 +15,7 @@ import (
 
 // Limits of one request. The listener bounds header size and time.
 const (
-	maxBody   = 1 << 20  // default bound of a body, in bytes; endpoint.body overrides
+	maxBody   = 1 << 20  // default of Config.MaxBody
 	maxQuery  = 16 << 10 // bytes of the query string
 	maxParts  = 24       // path parts after the endpoint's name
 	maxParams = 100      // query parameters
@@ -79,7 +79,7 @@ func (c *call) context() context.Context { return c.r.Context() }
 func (c *call) readBody() ([]byte, error) {
 	limit := c.endpoint.body
 	if limit == 0 {
-		limit = maxBody
+		limit = c.h.cfg.MaxBody
 	}
 	if c.r.ContentLength > int64(limit) {
 		return nil, errTooLarge

@@ -6,7 +6,7 @@ type endpoint struct {
 	// versions of the resource that exist; none means that the endpoint
 	// negotiates itself with call.negotiate.
 	versions versions
-	// body bounds the request's body in bytes; zero is maxBody.
+	// body bounds the request's body in bytes; zero is Config.MaxBody.
 	body int
 	// legacyErrors take AM's old shape when version 1 is asked for, and the
 	// plain headers of the authenticate endpoint.

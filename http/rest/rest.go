@@ -71,6 +71,9 @@ type Config struct {
 	NoCSRFFilter bool
 	// DefaultVersion answers a request without Accept-API-Version.
 	DefaultVersion DefaultVersion
+	// MaxBody bounds a request's body, in bytes, where an endpoint has no bound
+	// of its own; zero is 1 MiB.
+	MaxBody int
 	// TransactionID returns the request's transaction id for logs; nil means
 	// that there is none. ClientIP returns the client's address; nil takes the
 	// peer's.
@@ -124,6 +127,9 @@ func New(cfg Config) (*Handler, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = maxBody
 	}
 	if cfg.TransactionID == nil {
 		cfg.TransactionID = func(context.Context) string { return "" }

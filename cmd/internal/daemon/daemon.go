@@ -178,6 +178,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
+		MaxBody:       int(c.Limits.Body),
 		TransactionID: server.TransactionID,
 		ClientIP:      from,
 		Log:           c.Log.With("part", "http"),

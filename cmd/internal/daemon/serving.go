@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"net/http"
+
 	"sojourn/http/rest"
 	"sojourn/http/server"
 )
@@ -9,7 +11,7 @@ func (d *Daemon) serverConfig(api *rest.Handler) server.Config {
 	c := d.config
 	limits := server.Limits{
 		Header:      int(c.Limits.Header),
-		Body:        int64(c.Limits.Body),
+		Body:        int64(c.Limits.AdminBody),
 		Connections: c.Limits.Connections,
 		HeaderTime:  c.Limits.HeaderTime,
 		BodyTime:    c.Limits.ReadTime,
@@ -29,6 +31,8 @@ func (d *Daemon) serverConfig(api *rest.Handler) server.Config {
 		Mounts: []server.Mount{
 			{Path: "/json/", Handler: api},
 			{Path: "/json/health/", Handler: api, Essential: true},
+			{Path: "/json/global-config/sojourn/", Handler: api, Streaming: true},
+			{Path: "/isAlive.jsp", Handler: http.HandlerFunc(api.IsAlive), Essential: true},
 		},
 		Limits:             limits,
 		TrustTransactionID: c.HTTP.TrustTransactionID,
