@@ -77,7 +77,7 @@ func OpenCheckpoints(dir string) (*Checkpoints, error) {
 }
 
 func decodeCheckpoint(data []byte) (Checkpoint, error) {
-	at := len(data) - 1
+	at := max(len(data)-1, 0)
 	for at > 0 && data[at] != ' ' {
 		at--
 	}
