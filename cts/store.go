@@ -178,6 +178,10 @@ func (s *Store) openFiles() error {
 		return fmt.Errorf("last index of the log: %w", err)
 	}
 	point := s.points.Last().Index
+	if 0 < end && end < point {
+		// Nothing is lost, but raft could never append to a log with a hole.
+		return &DamagedError{Path: logPath, Err: fmt.Errorf("ends at entry %d, but the checkpoint includes entry %d", end, point)}
+	}
 	if end = max(end, point); end < newest {
 		return &DamagedError{Path: logPath, Err: fmt.Errorf("ends at entry %d, but entry %d was applied", end, newest)}
 	}
