@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -237,12 +238,7 @@ func satisfied(r journey.StartRequest, plan *journey.Plan) bool {
 	if r.Tree == "" {
 		return true
 	}
-	for _, name := range r.Session.Trees {
-		if name == plan.Name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.Session.Trees, plan.Name)
 }
 
 func existing(r journey.StartRequest, url string) journey.Reply {

@@ -257,7 +257,7 @@ func TestConcurrentGuessesOnOneStep(t *testing.T) {
 	first := m.start(t, "Login")
 	result := make(chan error, 1)
 	go func() {
-		reply, err := m.Resume(context.Background(), resumeWith(first.Ref, "demo", "secret"))
+		reply, err := m.Resume(t.Context(), resumeWith(first.Ref, "demo", "secret"))
 		if err == nil && !reply.Done.Success {
 			err = errors.New("the right password was refused")
 		}
@@ -518,7 +518,7 @@ func TestCloseAnswersThoseWhoWait(t *testing.T) {
 	first := m.start(t, "Login")
 	result := make(chan error, 1)
 	go func() {
-		_, err := m.Resume(context.Background(), resumeWith(first.Ref, "demo", "secret"))
+		_, err := m.Resume(t.Context(), resumeWith(first.Ref, "demo", "secret"))
 		result <- err
 	}()
 	<-m.users.entered

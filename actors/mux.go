@@ -54,14 +54,14 @@ func (m *mux) ask(ctx, base context.Context, send func(replyTo *actor.PID)) (any
 	case got := <-reply:
 		return got, nil
 	case <-ctx.Done():
-		return nil, m.forget(id, ctx)
+		return nil, m.forget(ctx, id)
 	case <-base.Done():
-		return nil, m.forget(id, base)
+		return nil, m.forget(base, id)
 	}
 }
 
 // forget ends the wait for a reply and says why.
-func (m *mux) forget(id uint32, ended context.Context) error {
+func (m *mux) forget(ended context.Context, id uint32) error {
 	shard := &m.shards[id%muxShards]
 	shard.Lock()
 	delete(shard.waiting, id)

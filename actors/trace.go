@@ -62,7 +62,7 @@ func decodeTrace(raw []byte) (trace, error) {
 	flags := raw[1]
 	raw = raw[2+copy(t.version[:], raw[2:]):]
 	n, used := binary.Uvarint(raw)
-	if used <= 0 || n > uint64(len(raw)-used) {
+	if used <= 0 || n > maxTrace || int(n) > len(raw)-used { //nolint:gosec // bounded by maxTrace
 		return t, errTrace
 	}
 	t.tree, raw = string(raw[used:used+int(n)]), raw[used+int(n):] //nolint:gosec // bounded by the line above

@@ -272,8 +272,7 @@ func (r *run) escape(err error) error {
 		if !caller.inner.errorOutcome {
 			continue
 		}
-		var at *nodeError
-		if errors.As(err, &at) {
+		if at, ok := errors.AsType[*nodeError](err); ok {
 			r.s.Values.PutShared("errorNode", string(at.v.id))
 		}
 		r.s.Values.PutShared(node.KeyErrorMessage, err.Error())

@@ -101,7 +101,6 @@ type player struct {
 	plan     *journey.Plan
 	state    journey.State
 	request  node.Request
-	effect   node.Effect
 }
 
 func newPlayer() *player {

@@ -16,21 +16,22 @@ const (
 
 // derived are the properties that follow from the session itself and are not
 // stored beside it.
-var derived = []string{
-	"AuthLevel", "authInstant", "CharSet", "clientType", "Organization", "Principal", "Principals",
-	"Service", "sun.am.UniversalIdentifier", "UserId", "UserProfile", "UserToken",
+func derived() []string {
+	return []string{
+		"AuthLevel", "authInstant", "CharSet", "clientType", "Organization", "Principal", "Principals",
+		"Service", "sun.am.UniversalIdentifier", "UserId", "UserProfile", "UserToken",
+	}
 }
 
-// protected are set by the server alone (am-contract section 5.5), beside the
-// derived ones.
-var protected = []string{
-	PropertyContextID, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
-	"Locale", "loginURL", PropertyNodeType, "successURL", "XUSRef", "OidcSid",
-}
-
-// Protected reports whether neither a client nor a node may set the property.
+// Protected reports whether neither a client nor a node may set the property:
+// the server alone does (am-contract section 5.5).
 func Protected(name string) bool {
-	return slices.Contains(derived, name) || slices.Contains(protected, name)
+	switch name {
+	case PropertyContextID, PropertyNodeType, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
+		"Locale", "loginURL", "successURL", "XUSRef", "OidcSid":
+		return true
+	}
+	return slices.Contains(derived(), name)
 }
 
 // Property returns a session property, stored or derived; empty when unset.
@@ -64,8 +65,8 @@ func (s Session) Property(name string) string {
 
 // AllProperties returns every property, the derived ones included.
 func (s Session) AllProperties() map[string]string {
-	all := make(map[string]string, len(s.Properties)+len(derived))
-	for _, name := range derived {
+	all := make(map[string]string, len(s.Properties)+16)
+	for _, name := range derived() {
 		if value := s.Property(name); value != "" {
 			all[name] = value
 		}

@@ -149,8 +149,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := h.begin(w, r)
-	if err := h.serve(c); err != nil {
-		c.fail(err) //nolint:contextcheck // the call holds the request and its context
+	if err := h.serve(c); err != nil { //nolint:contextcheck // the call holds the request and its context
+		c.fail(err) //nolint:contextcheck // as above
 	}
 	h.end(c)
 }
