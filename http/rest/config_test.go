@@ -270,6 +270,8 @@ func TestBackup(t *testing.T) {
 	if string(r.saved) != "another" {
 		t.Errorf("restored %q", r.saved)
 	}
+	r.want("no backup", asked{path: "/global-config/sojourn/backup", body: "cut", header: bearer(operatorToken)}, 400,
+		`{"code":400,"reason":"Bad Request","message":"not a whole backup"}`)
 	r.well = errors.New("no room")
 	if w := r.ask(asked{method: "GET", path: "/global-config/sojourn/backup", header: bearer(operatorToken)}); w.Code != 500 || strings.Contains(w.Body.String(), "room") {
 		t.Errorf("%d %s", w.Code, w.Body)

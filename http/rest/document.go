@@ -20,8 +20,13 @@ import (
 
 // resourceFault is the part of the error table that is about stored things.
 func resourceFault(err error) (fault, bool) {
-	var setting *realm.SettingError
+	var (
+		setting *realm.SettingError
+		backup  *BackupError
+	)
 	switch {
+	case errors.As(err, &backup):
+		return fault{status: http.StatusBadRequest, message: backup.Error()}, true
 	case errors.Is(err, realm.ErrNoDocument), errors.Is(err, identity.ErrNotFound):
 		return fault{status: http.StatusNotFound}, true
 	case errors.Is(err, realm.ErrConflict):

@@ -84,9 +84,16 @@ type Health interface {
 type Backups interface {
 	Backup(ctx context.Context, w io.Writer) error
 	// Restore replaces everything by a backup. After an error the store is as
-	// it was, or says itself that it is incomplete.
+	// it was, or says itself that it is incomplete. What is no whole backup of
+	// this cluster is a *BackupError.
 	Restore(ctx context.Context, r io.Reader) error
 }
+
+// BackupError says why something cannot be restored. The operator is told.
+type BackupError struct{ Err error }
+
+func (e *BackupError) Error() string { return e.Err.Error() }
+func (e *BackupError) Unwrap() error { return e.Err }
 
 // Build names the program, for serverinfo/version.
 type Build struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -99,7 +100,9 @@ func (r *rig) Backup(_ context.Context, w io.Writer) error {
 }
 
 func (r *rig) Restore(_ context.Context, from io.Reader) (err error) {
-	r.saved, err = io.ReadAll(from)
+	if r.saved, err = io.ReadAll(from); string(r.saved) == "cut" {
+		return fmt.Errorf("restore: %w", &BackupError{Err: errors.New("not a whole backup")})
+	}
 	return err
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"sojourn/actors"
 	"sojourn/actors/identity"
 	"sojourn/cmd/internal/secret"
 	"sojourn/cts"
+	"sojourn/http/rest"
 )
 
 // identities are the users of the embedded store, with the pool that hashes
@@ -43,6 +45,17 @@ type health struct{ store *cts.Store }
 
 func (health) Live() error    { return nil }
 func (h health) Ready() error { return h.store.Ready() }
+
+// backups tells the operator why a backup cannot be restored.
+type backups struct{ *cts.Store }
+
+func (b backups) Restore(ctx context.Context, r io.Reader) error {
+	err := b.Store.Restore(ctx, r)
+	if errors.Is(err, cts.ErrBackup) {
+		return &rest.BackupError{Err: err}
+	}
+	return err
+}
 
 func readKey(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)

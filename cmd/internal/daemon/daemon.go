@@ -174,7 +174,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			Documents:     d.store,
 			NodeTypes:     node.Builtin(),
 			Health:        health{d.store},
-			Backups:       d.store,
+			Backups:       backups{d.store},
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
