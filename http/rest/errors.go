@@ -136,7 +136,8 @@ func (c *call) fail(err error) {
 
 // log tells the operator what a client is not told: an error that the table
 // does not list, or why there was no answer. Overload is told at Debug, as it
-// must not flood the log as well.
+// must not flood the log as well; an outage at Warn once a second, else at
+// Debug: the disk that is full may be the log's.
 func (c *call) log(err error, f fault, listed bool) {
 	var unavailable *session.UnavailableError
 	level := slog.LevelDebug
@@ -144,7 +145,9 @@ func (c *call) log(err error, f fault, listed bool) {
 	case !listed:
 		level = slog.LevelError
 	case errors.As(err, &unavailable), errors.Is(err, identity.ErrUnavailable):
-		level = slog.LevelWarn
+		if second := c.now.Unix(); c.h.warned.Swap(second) != second {
+			level = slog.LevelWarn
+		}
 	case f.status != http.StatusServiceUnavailable:
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sojourn/actors/journey"
@@ -95,6 +96,9 @@ type Handler struct {
 	cors      cors
 	endpoints map[string]*endpoint
 	calls     sync.Pool
+	// warned is the second in which it was said last that something is
+	// unavailable.
+	warned atomic.Int64
 }
 
 // New checks the configuration and reports all faults at once.
