@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,8 @@ func TestFullDisk(t *testing.T) {
 	tokens := makeSessions(t, c, "user", 10, 200)
 	low, full := tokens[:50], tokens[50:100] // to be ended on a disk that is nearly full, and full
 	alive := tokens[100:]
+
+	begun := time.Now()
 
 	// 64 MiB is the minimum that the harness sets; half of it is "full".
 	leave(t, disk, 48<<20)
@@ -65,6 +68,11 @@ func TestFullDisk(t *testing.T) {
 	}
 	if m.ended() {
 		t.Fatalf("the process died of a full disk\n%s", m.log)
+	}
+	// The log may lie on the same disk.
+	lines, seconds := strings.Count(m.log.String(), "request refused"), int(time.Since(begun)/time.Second)
+	if lines == 0 || lines > seconds+2 {
+		t.Errorf("%d lines about refused requests in %d seconds", lines, seconds)
 	}
 
 	must(t, os.Remove(filepath.Join(disk, "filler")))
