@@ -18,11 +18,17 @@ const MaxImportEntry = 256 << 10
 // off or is not JSON, where that part begins.
 type ImportError struct {
 	Entry, Line int
-	Err         error
+	// Last says that nothing behind this place was read.
+	Last bool
+	Err  error
 }
 
 func (e *ImportError) Error() string {
-	return fmt.Sprintf("entry %d, line %d: %v", e.Entry, e.Line, e.Err)
+	text := fmt.Sprintf("entry %d, line %d: %v", e.Entry, e.Line, e.Err)
+	if e.Last {
+		text += "; nothing behind it was read"
+	}
+	return text
 }
 
 func (e *ImportError) Unwrap() error { return e.Err }
@@ -39,11 +45,12 @@ var (
 //
 // An entry with "name" is Sojourn's own form and has only name, attributes,
 // hash and status. Any other entry is a user as AM or IDM show it: the name is
-// userName, username, uid or _id, the hash password or userPassword, the status
-// accountStatus or inetUserStatus, and each further member with text in it
-// becomes an attribute. Members whose names start with "_", objects, and what
-// belongs to another store (dn, objectClass, realm, universalid, timestamps)
-// are left out.
+// userName, username, uid or _id, the hash password, userPassword or _hash (as
+// our own REST API calls it), the status accountStatus or inetUserStatus, each
+// in capitals or not, and each further member with text in it becomes an
+// attribute. Other members whose names start with "_", objects, and what belongs
+// to another store (dn, objectClass, realm, universalid, timestamps) are left
+// out.
 //
 // Content is strict: names pass CheckName, hashes Check, a status is active or
 // inactive, and no member comes twice. A wrong entry yields an *ImportError and
@@ -55,12 +62,12 @@ func ReadImport(r io.Reader) iter.Seq2[Identity, error] {
 		err := f.read(func(raw json.RawMessage) bool {
 			i, err := decodeEntry(raw)
 			if err != nil {
-				return yield(Identity{}, f.fault(f.decoder.InputOffset(), err))
+				return yield(Identity{}, f.fault(f.decoder.InputOffset(), false, err))
 			}
 			return yield(i, nil)
 		})
 		if err != nil {
-			yield(Identity{}, f.fault(f.ahead(), err))
+			yield(Identity{}, f.fault(f.ahead(), true, err))
 		}
 	}
 }
@@ -82,8 +89,8 @@ func newImportFile(r io.Reader) *importFile {
 	return &importFile{head: head, source: source, decoder: json.NewDecoder(source)}
 }
 
-func (f *importFile) fault(offset int64, err error) error {
-	return &ImportError{Entry: f.entry, Line: f.source.line(offset), Err: err}
+func (f *importFile) fault(offset int64, last bool, err error) error {
+	return &ImportError{Entry: f.entry, Line: f.source.line(offset), Last: last, Err: err}
 }
 
 // ahead is the offset of the first byte behind what was decoded that is more

@@ -68,6 +68,8 @@ func TestReadImport(t *testing.T) {
 		"answer of AM":       {`{"result":[` + amEntry + `],"resultCount":1,"pagedResultsCookie":null}`, []Identity{am}},
 		"result comes later": {`{"resultCount":1,"result":[` + idmEntry + `]}`, []Identity{idm}},
 		"empty answer":       {`{"result":[]}`, nil},
+		"API, directory":     {`{"username":["ann"],"_hash":"` + importHash + `","INETUSERSTATUS":"Inactive","ObjectClass":["x"],"_admin":true}`, []Identity{{Name: "ann", Hash: importHash, Status: Inactive}}},
+		"lower case":         {`{"uid":["ann"],"userpassword":["` + importHash + `"]}`, []Identity{{Name: "ann", Hash: importHash, Attributes: map[string][]string{"uid": {"ann"}}}}},
 		"no password":        {`{"userName":"ann","password":null,"accountStatus":""}`, []Identity{ann}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,6 +102,7 @@ func TestReadImportFaults(t *testing.T) {
 		"attribute twice":    {`{"name":"ann","attributes":{"a":"1","a":"2"}}`, 1, 1, "each name once", 0},
 		"unknown member":     {`{"name":"ann","admin":true}`, 1, 1, `"admin" is not known`, 0},
 		"attribute object":   {`{"name":"ann","attributes":{"a":{}}}`, 1, 1, "a text or a list", 0},
+		"clear, lower case":  {`{"userName":"ann","userpassword":"hunter2"}`, 1, 1, "in clear", 0},
 		"password in clear":  {`{"userName":"ann","password":"hunter2"}`, 1, 1, "in clear", 0},
 		"hash without cost":  {`{"userName":"ann","userPassword":"{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="}`, 1, 1, "no work factor", 0},
 		"hash that costs":    {`{"name":"ann","hash":"` + strings.Replace(importHash, "$04$", "$31$", 1) + `"}`, 1, 1, "costs too much", 0},
@@ -131,6 +134,9 @@ func TestReadImportFaults(t *testing.T) {
 				t.Fatalf("fault %v, want entry %d, line %d", faults[0], tc.entry, tc.line)
 			}
 			text := faults[0].Error()
+			if fault.Last != strings.HasSuffix(text, "; nothing behind it was read") || fault.Last && fault.Entry != tc.users+1 {
+				t.Fatalf("says %q, and that it is the last: %t", text, fault.Last)
+			}
 			if !strings.Contains(text, tc.says) || strings.Contains(text, "hunter2") {
 				t.Fatalf("says %q, want %q", text, tc.says)
 			}

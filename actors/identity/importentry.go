@@ -119,14 +119,16 @@ func decodeForeign(members []member) (Identity, error) {
 	names := [4]string{} // by rank: userName, username, uid, _id
 	for _, m := range members {
 		var err error
-		switch m.name {
-		case "userName":
-			names[0], err = single(m.value)
+		switch strings.ToLower(m.name) { // as a directory compares them
 		case "username":
-			names[1], err = single(m.value)
+			rank := 1
+			if m.name == "userName" {
+				rank = 0
+			}
+			names[rank], err = single(m.value)
 		case "_id":
 			names[3], err = single(m.value)
-		case "password", "userPassword":
+		case "password", "userpassword", "_hash":
 			var hash Hash
 			if hash, err = decodeHash(m.value); err == nil && hash != "" {
 				if i.Hash != "" && i.Hash != hash {
@@ -134,7 +136,7 @@ func decodeForeign(members []member) (Identity, error) {
 				}
 				i.Hash = hash
 			}
-		case "accountStatus", "inetUserStatus":
+		case "accountstatus", "inetuserstatus":
 			var status Status
 			if status, err = decodeStatus(m.value); err == nil {
 				if i.Status != "" && i.Status != status {
@@ -142,9 +144,9 @@ func decodeForeign(members []member) (Identity, error) {
 				}
 				i.Status = status
 			}
-		case "realm", "dn", "objectClass", "universalid", "createTimestamp", "modifyTimestamp":
+		case "realm", "dn", "objectclass", "universalid", "createtimestamp", "modifytimestamp":
 		default:
-			if m.name == "uid" {
+			if strings.EqualFold(m.name, "uid") {
 				names[2], err = single(m.value)
 			}
 			if values, ok := texts(m.value); ok && len(values) > 0 && !strings.HasPrefix(m.name, "_") {

@@ -96,17 +96,21 @@ func (c *Client) DeleteUser(ctx context.Context, realm, name string) error {
 // hashes that are brought along.
 const (
 	importBytes    = 512 << 10
-	importWork     = 2000      // lines, those with a password counted more often
-	passwordWork   = 40        // how often
-	maxImportLen   = 256 << 10 // bytes of one line
+	importWork     = 2000 // lines, those with a password counted more often
+	passwordWork   = 40   // how often
 	passwordMember = "userpassword"
 )
+
+// MaxImportLine is how long a line of an import may be, in bytes, its end
+// included.
+const MaxImportLine = 256 << 10
 
 // ErrLine says that a line of an import is longer than any user.
 var ErrLine = errors.New("client: a line is too long for a user")
 
 // ImportUsers stores users from JSON lines, each a wire.User, in requests of
-// bounded size, and adds up what became of them. progress, when not nil, is
+// bounded size, and adds up what became of them. Empty lines are passed over, and
+// counted as lines. progress, when not nil, is
 // told the report so far after each request. After an error the report is that
 // of the requests before; the import may be repeated as a whole, for users that
 // are there already stay as they are unless overwrite is set.
@@ -132,7 +136,7 @@ func (c *Client) ImportUsers(ctx context.Context, realm string, from io.Reader, 
 		return nil
 	}
 	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, maxImportLen)
+	lines.Buffer(nil, MaxImportLine)
 	for lines.Scan() {
 		cost := 1
 		if bytes.Contains(bytes.ToLower(lines.Bytes()), []byte(passwordMember)) {

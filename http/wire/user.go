@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -65,10 +66,14 @@ func AppendUser(b []byte, u User) []byte {
 	return append(b, `]}`...)
 }
 
-// MarshalJSON writes u as a client sends it, with password or hash.
+// MarshalJSON writes u as a client sends it, with password or hash. An attribute
+// whose name means something else to the API is an error.
 func (u User) MarshalJSON() ([]byte, error) {
 	out := make(map[string]any, len(u.Attributes)+4)
 	for name, values := range u.Attributes {
+		if !attributeName(name) {
+			return nil, fmt.Errorf("wire: %q cannot be the name of an attribute", name)
+		}
 		out[name] = values
 	}
 	out[userName] = u.Name
@@ -95,6 +100,17 @@ func (u *User) UnmarshalJSON(text []byte) error {
 		u.Name = id
 	}
 	return err
+}
+
+// attributeName says that a member of this name is one of a user's attributes.
+func attributeName(name string) bool {
+	switch {
+	case strings.EqualFold(name, userName), strings.EqualFold(name, userStatus), strings.EqualFold(name, userPassword):
+		return false
+	case name == "realm", name == "dn", name == "universalid", name == "objectClass":
+		return false
+	}
+	return !strings.HasPrefix(name, "_")
 }
 
 func (u *User) set(name string, value []byte, id *string) error {
@@ -132,7 +148,7 @@ func (u *User) set(name string, value []byte, id *string) error {
 		}
 		u.Admin = &admin
 		return nil
-	case strings.HasPrefix(name, "_"), name == "dn", name == "universalid", name == "objectClass":
+	case !attributeName(name):
 		return nil
 	}
 	list, err := textOrList(value)

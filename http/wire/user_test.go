@@ -47,3 +47,23 @@ func FuzzUser(f *testing.F) {
 		}
 	})
 }
+
+// What would be read back as something else than an attribute is not written.
+func TestAttributeNames(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"mail": true, "uid": true, "DN": true, "Realm": true,
+		"username": false, "userName": false, "USERPASSWORD": false, "inetuserstatus": false,
+		"_admin": false, "_x": false, "realm": false, "dn": false, "universalid": false, "objectClass": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw, err := json.Marshal(User{Name: "a", Attributes: map[string][]string{name: {"x"}}})
+			if ok != (err == nil) {
+				t.Fatalf("%s, %v", raw, err)
+			}
+			var u User
+			if ok && (u.UnmarshalJSON(raw) != nil || !reflect.DeepEqual(u.Attributes[name], []string{"x"})) {
+				t.Fatalf("%s is read as %+v", raw, u)
+			}
+		})
+	}
+}
