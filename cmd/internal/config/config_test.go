@@ -254,6 +254,31 @@ func TestSecretIsNeverShown(t *testing.T) {
 	}
 }
 
+// Every member of a directory is listed, with the place it comes from.
+func TestDirectoriesAreListed(t *testing.T) {
+	l, err := Load(Sources{
+		File:     []byte("ldap:\n- realm: /alpha\n  servers: [ldap://a:1, ldap://b:1]\n  plaintext: true\n  writable:\n  - userPassword\n  - inetUserStatus\n"),
+		FileName: "f.yaml",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range l.Values() {
+		if key, ok := strings.CutPrefix(v.Key, "ldap[0]."); ok {
+			got = append(got, key+"="+v.Value+" "+v.Origin)
+		}
+	}
+	want := []string{
+		"realm=/alpha f.yaml:2", "servers=ldap://a:1,ldap://b:1 f.yaml:3", "startTLS=false default", "plaintext=true f.yaml:4",
+		"caFile= default", "bindDN= default", "passwordFile= default", "baseDN= default", "userAttribute=uid default",
+		"filter=(objectClass=person) default", "writable=userPassword,inetUserStatus f.yaml:5", "connections=8 default", "timeout=5s default",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func TestSize(t *testing.T) {
 	for text, want := range map[string]Size{"0": 0, "17": 17, "1KiB": 1024, "3 MiB": 3 << 20, "2GiB": 2 << 30} {
 		var s Size

@@ -66,7 +66,10 @@ func (f field) env() string {
 
 // text is the field's value as set takes it.
 func (f field) text(c *Config) string {
-	v := reflect.ValueOf(c).Elem().FieldByIndex(f.index)
+	return textOf(reflect.ValueOf(c).Elem().FieldByIndex(f.index))
+}
+
+func textOf(v reflect.Value) string {
 	if list, ok := reflect.TypeAssert[[]string](v); ok {
 		return strings.Join(list, ",")
 	}

@@ -3,7 +3,7 @@ package config
 import (
 	_ "embed"
 	"fmt"
-	"strings"
+	"reflect"
 )
 
 //go:embed sojourn.yaml
@@ -39,26 +39,14 @@ func (l Loaded) Values() []Value {
 }
 
 func (l Loaded) directory(i int, d LDAP) []Value {
-	rows := []Value{
-		{Key: "realm", Value: d.Realm},
-		{Key: "servers", Value: strings.Join(d.Servers, ",")},
-		{Key: "startTLS", Value: fmt.Sprint(d.StartTLS)},
-		{Key: "caFile", Value: d.CAFile},
-		{Key: "bindDN", Value: d.BindDN},
-		{Key: "passwordFile", Value: d.PasswordFile},
-		{Key: "baseDN", Value: d.BaseDN},
-		{Key: "userAttribute", Value: d.UserAttribute},
-		{Key: "filter", Value: d.Filter},
-		{Key: "connections", Value: fmt.Sprint(d.Connections)},
-		{Key: "timeout", Value: d.Timeout.String()},
-	}
-	for j := range rows {
-		rows[j].Key = fmt.Sprintf("%s[%d].%s", ldapKey, i, rows[j].Key)
-		if origin, set := l.origins[rows[j].Key]; set {
-			rows[j].Origin = origin
-		} else {
-			rows[j].Origin = "default"
+	var rows []Value
+	v := reflect.ValueOf(d)
+	for f := range v.Type().Fields() {
+		row := Value{Key: fmt.Sprintf("%s[%d].%s", ldapKey, i, yamlName(f)), Value: textOf(v.FieldByIndex(f.Index)), Origin: "default"}
+		if origin, set := l.origins[row.Key]; set {
+			row.Origin = origin
 		}
+		rows = append(rows, row)
 	}
 	return rows
 }
