@@ -155,17 +155,17 @@ func (a *journeyActor) advance(c actor.Context, rec *record, m *resume) {
 		return
 	}
 	env.Request = &m.request.Request
-	state, step, err := journey.Advance(plan, state, journey.Input{Answers: m.request.Answers}, env)
+	state, step, err := journey.Advance(plan.Plan, state, journey.Input{Answers: m.request.Answers}, env)
 	if err != nil {
 		a.refuse(c, err)
 		return
 	}
 	a.now = &stepping{step: ref.Step, digest: m.digest, old: rec, ref: ref, waiting: []*actor.PID{c.Sender()}}
-	a.run(c, plan, state, step, env, m.request.Session)
+	a.run(c, plan.Plan, state, step, env, m.request.Session)
 }
 
 // load returns the journey as it waits, and what its next step needs.
-func (a *journeyActor) load(rec *record, ref journey.Ref) (*journey.Plan, journey.State, journey.Env, error) {
+func (a *journeyActor) load(rec *record, ref journey.Ref) (*plan, journey.State, journey.Env, error) {
 	ctx := a.j.base
 	env := journey.Env{Now: a.j.config.Now(), Rand: a.j.config.Rand}
 	var err error
@@ -177,7 +177,7 @@ func (a *journeyActor) load(rec *record, ref journey.Ref) (*journey.Plan, journe
 		if err != nil {
 			return nil, state, env, err
 		}
-		plan, err := a.j.config.Catalog.PlanOf(ctx, ref.Realm, state.Tree, state.Version)
+		plan, err := a.j.config.Catalog.planOf(ctx, ref.Realm, state.Tree, state.Version)
 		return plan, state, env, err
 	}
 	if ref.Trace == nil {
@@ -187,7 +187,7 @@ func (a *journeyActor) load(rec *record, ref journey.Ref) (*journey.Plan, journe
 	if err != nil {
 		return nil, journey.State{}, env, err
 	}
-	plan, err := a.j.config.Catalog.PlanOf(ctx, ref.Realm, t.tree, t.version)
+	plan, err := a.j.config.Catalog.planOf(ctx, ref.Realm, t.tree, t.version)
 	if err != nil {
 		return nil, journey.State{}, env, err
 	}

@@ -61,12 +61,12 @@ type edition struct {
 }
 
 type planOrError struct {
-	plan *journey.Plan
+	plan *plan
 	err  error
 }
 
 type retiredPlan struct {
-	plan  *journey.Plan
+	plan  *plan
 	until time.Time
 }
 
@@ -108,9 +108,9 @@ func (c *Catalog) Realm(ctx context.Context, r realm.Name) (*realm.Settings, err
 	return &e.settings, nil
 }
 
-// Plan returns the plan of a realm's tree, of its default tree for an empty
+// plan returns the plan of a realm's tree, of its default tree for an empty
 // name.
-func (c *Catalog) Plan(ctx context.Context, r realm.Name, name string) (*journey.Plan, error) {
+func (c *Catalog) plan(ctx context.Context, r realm.Name, name string) (*plan, error) {
 	e, err := c.active(ctx, r)
 	if err != nil {
 		return nil, err
@@ -121,9 +121,9 @@ func (c *Catalog) Plan(ctx context.Context, r realm.Name, name string) (*journey
 	return e.plan(name, c.types)
 }
 
-// PlanOf returns the plan that a running journey began with: the current one
+// planOf returns the plan that a running journey began with: the current one
 // or a retired one. journey.ErrGone means that it is kept no longer.
-func (c *Catalog) PlanOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*journey.Plan, error) {
+func (c *Catalog) planOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*plan, error) {
 	e, err := c.active(ctx, r)
 	if err != nil {
 		return nil, err
@@ -141,12 +141,15 @@ func (c *Catalog) PlanOf(ctx context.Context, r realm.Name, name string, version
 	return nil, journey.ErrGone
 }
 
-func (e *edition) plan(name string, types *node.Registry) (*journey.Plan, error) {
+func (e *edition) plan(name string, types *node.Registry) (*plan, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known, ok := e.plans[name]
 	if !ok {
-		known.plan, known.err = journey.Compile(e.set, name, types)
+		var compiled *journey.Plan
+		if compiled, known.err = journey.Compile(e.set, name, types); known.err == nil {
+			known.plan = &plan{Plan: compiled, openings: map[string]opening{}}
+		}
 		if _, exists := e.set.Trees[name]; exists { // names out of thin air are not remembered
 			e.plans[name] = known
 		}

@@ -156,18 +156,18 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if err != nil {
 		return journey.Reply{}, err
 	}
-	plan, err := j.config.Catalog.Plan(ctx, r.Realm, r.Tree)
+	plan, err := j.config.Catalog.plan(ctx, r.Realm, r.Tree)
 	if err != nil {
 		if errors.Is(err, journey.ErrNoTree) {
 			j.logger.Debug("a tree cannot be run", "realm", r.Realm, "tree", r.Tree, "err", err)
 		}
 		return journey.Reply{}, err
 	}
-	if satisfied(r, plan) {
+	if satisfied(r, plan.Plan) {
 		return existing(r, settings.SuccessURL), nil
 	}
 	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
-	state, step := journey.Start(plan, env, r.NoSession)
+	state, step := plan.start(env, r.NoSession)
 	id, err := j.mint()
 	if err != nil {
 		return journey.Reply{}, err
@@ -180,7 +180,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 			return journey.Reply{}, fmt.Errorf("encode trace: %w", err)
 		}
 		if len(raw) <= maxTrace {
-			reply := journey.Reply{Ref: j.ref(id, r, state, plan, env), Ask: &ask, Realm: r.Realm}
+			reply := journey.Reply{Ref: j.ref(id, r, state, plan.Plan, env), Ask: &ask, Realm: r.Realm}
 			reply.Ref.Trace = raw
 			return j.fill(ctx, r, reply)
 		}
@@ -188,7 +188,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if j.records.full() {
 		return journey.Reply{}, errFull
 	}
-	reply, err := j.route(ctx, id, &begin{id: id, request: r, plan: plan, state: state, step: step})
+	reply, err := j.route(ctx, id, &begin{id: id, request: r, plan: plan.Plan, state: state, step: step})
 	if err != nil {
 		return journey.Reply{}, err
 	}

@@ -83,11 +83,11 @@ func decodeTrace(raw []byte) (trace, error) {
 
 // replay runs the start again as it was at started. The result is the state
 // that waits for the first answer.
-func (t trace) replay(plan *journey.Plan, env journey.Env, started time.Time) (journey.State, bool) {
+func (t trace) replay(plan *plan, env journey.Env, started time.Time) (journey.State, bool) {
 	env.Now = started
 	env.Request = &t.request
 	env.Rand = noRandom{}
-	state, step := journey.Start(plan, env, t.noSession)
+	state, step := plan.start(env, t.noSession)
 	_, asks := step.(journey.Ask)
 	return state, asks && !state.Traced
 }
