@@ -273,6 +273,16 @@ func (m *member) client(t *testing.T) *client.Client {
 // streams. It fails the test unless the exit code is the wanted one.
 func (p *place) run(t *testing.T, code int, stdin string, args ...string) (stdout, stderr string) {
 	t.Helper()
+	got, stdout, stderr := p.command(t, stdin, args...)
+	if got != code {
+		t.Fatalf("sojourn %q: exit code %d, want %d\n%s%s", args, got, code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// command is run for any exit code.
+func (p *place) command(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	binary, err := build()
 	must(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -286,10 +296,7 @@ func (p *place) run(t *testing.T, code int, stdin string, args ...string) (stdou
 	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("sojourn %q: %v", args, err)
 	}
-	if got := cmd.ProcessState.ExitCode(); got != code {
-		t.Fatalf("sojourn %q: exit code %d, want %d\n%s%s", args, got, code, out.String(), errOut.String())
-	}
-	return out.String(), errOut.String()
+	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
 }
 
 // transcript keeps what a process says.
