@@ -154,9 +154,8 @@ func (b *ledger) work(t *testing.T, c *client.Client, logins *atomic.Int64) {
 // client with good credentials is never told that it is not authorised.
 func refused(t *testing.T, what string, err error) {
 	t.Helper()
-	var e *client.Error
-	if errors.As(err, &e) {
-		t.Errorf("%s: refused: %v", what, err)
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		t.Errorf("%s: refused: %v", what, e)
 	}
 }
 
