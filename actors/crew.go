@@ -2,7 +2,7 @@ package actors
 
 import (
 	"sync"
-	"time"
+	"sync/atomic"
 )
 
 // crew runs short pieces of work on goroutines that are kept for the next one:
@@ -12,14 +12,15 @@ import (
 type crew struct {
 	work    chan func()
 	stop    chan struct{}
+	idle    atomic.Int32
 	members sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
 }
 
-// crewIdle is how long a goroutine waits for more work before it ends.
-const crewIdle = 5 * time.Second
+// maxIdle is how many goroutines are kept without work; a stack is 8 KiB or so.
+const maxIdle = 256
 
 func newCrew() *crew { return &crew{work: make(chan func()), stop: make(chan struct{})} }
 
@@ -48,22 +49,22 @@ func (c *crew) hire(f func()) {
 func (*crew) Throughput() int { return 300 }
 
 func (c *crew) serve(f func()) {
-	idle := time.NewTimer(crewIdle)
-	defer idle.Stop()
 	for {
 		f()
-		idle.Reset(crewIdle)
+		if c.idle.Add(1) > maxIdle {
+			c.idle.Add(-1)
+			return
+		}
 		select {
 		case f = <-c.work:
-		case <-idle.C:
-			return
+			c.idle.Add(-1)
 		case <-c.stop:
 			return
 		}
 	}
 }
 
-// close lets the goroutines go once they are idle, and waits for them.
+// close ends the goroutines once they are idle, and waits for them.
 func (c *crew) close() {
 	c.mu.Lock()
 	c.closed = true
