@@ -1,15 +1,11 @@
 package actors
 
 import (
-	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -527,128 +523,4 @@ func TestCloseAnswersThoseWhoWait(t *testing.T) {
 	if err := <-result; !errors.As(err, &away) {
 		t.Errorf("a request during Close: %v", err)
 	}
-}
-
-// memoryDocuments is a Documents of the root realm.
-type memoryDocuments struct {
-	mu   sync.Mutex
-	docs []realm.Document
-}
-
-func (m *memoryDocuments) put(kind realm.DocumentKind, id, body string) {
-	if !json.Valid([]byte(body)) {
-		panic("not JSON: " + body)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.docs = slices.DeleteFunc(m.docs, func(d realm.Document) bool { return d.Kind == kind && d.ID == id })
-	m.docs = append(m.docs, realm.Document{Kind: kind, Realm: realm.Root, ID: id, Body: []byte(body)})
-}
-
-func (m *memoryDocuments) Documents(_ context.Context, kind realm.DocumentKind, r realm.Name) ([]realm.Document, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []realm.Document
-	for _, d := range m.docs {
-		if d.Kind == kind && d.Realm == r {
-			out = append(out, d)
-		}
-	}
-	return out, nil
-}
-
-func (m *memoryDocuments) Document(_ context.Context, kind realm.DocumentKind, r realm.Name, id string) (realm.Document, error) {
-	all, _ := m.Documents(context.Background(), kind, r)
-	for _, d := range all {
-		if d.ID == id {
-			return d, nil
-		}
-	}
-	return realm.Document{}, realm.ErrNoDocument
-}
-
-// testUsers knows everybody, by one password. A gate makes each check wait
-// for a token.
-type testUsers struct {
-	password identity.Secret
-	checks   atomic.Int32
-	err      atomic.Pointer[error]
-	panics   atomic.Bool
-	gate     chan struct{}
-	entered  chan struct{} // told of each check that waits, when not nil
-}
-
-func (u *testUsers) identity(r realm.Name, name string) (identity.Identity, error) {
-	if err := u.err.Load(); err != nil {
-		return identity.Identity{}, *err
-	}
-	return identity.Identity{Realm: r, Name: name}, nil
-}
-
-func (u *testUsers) Lookup(_ context.Context, r realm.Name, name string) (identity.Identity, error) {
-	return u.identity(r, name)
-}
-
-func (u *testUsers) Search(_ context.Context, r realm.Name, _, value string) (identity.Identity, error) {
-	return u.identity(r, value)
-}
-
-func (u *testUsers) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret) (identity.Verdict, identity.Identity, error) {
-	u.checks.Add(1)
-	if u.panics.Load() {
-		panic("a store that breaks")
-	}
-	if u.entered != nil {
-		u.entered <- struct{}{}
-	}
-	if u.gate != nil {
-		select {
-		case <-u.gate:
-		case <-ctx.Done():
-			return 0, identity.Identity{}, context.Cause(ctx)
-		}
-	}
-	who, err := u.identity(r, name)
-	if password == u.password {
-		return identity.Match, who, err
-	}
-	return identity.Mismatch, who, err
-}
-
-func (u *testUsers) ChangePassword(_ context.Context, r realm.Name, name string, _, _ identity.Secret) (identity.Verdict, identity.Identity, error) {
-	who, err := u.identity(r, name)
-	return identity.Match, who, err
-}
-
-func (u *testUsers) Update(_ context.Context, r realm.Name, name string, c identity.Change) (identity.Identity, error) {
-	who, err := u.identity(r, name)
-	return identity.Apply(who, c), err
-}
-
-// memorySessions keeps one session for each journey, as the token store does.
-type memorySessions struct {
-	mu        sync.Mutex
-	byJourney map[[16]byte]session.Session
-	calls     atomic.Int32
-	err       atomic.Pointer[session.UnavailableError]
-	replaced  atomic.Pointer[session.ID]
-	ended     atomic.Bool // the journey's session was there and is gone
-}
-
-func (s *memorySessions) Create(_ context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
-	if err := s.err.Load(); err != nil {
-		return session.Session{}, 0, false, err
-	}
-	if s.ended.Load() {
-		return session.Session{}, 0, true, session.ErrNotFound
-	}
-	s.calls.Add(1)
-	s.replaced.Store(replaces)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if first, ok := s.byJourney[x.Journey]; ok {
-		return first, 1, true, nil
-	}
-	s.byJourney[x.Journey] = x
-	return x, uint64(len(s.byJourney)), false, nil
 }

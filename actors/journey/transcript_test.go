@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,16 +14,16 @@ import (
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
+	"sojourn/actors/internal/transcript"
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
 	"sojourn/actors/tree"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
+var rewrite = transcript.Flag()
 
-// TestTranscripts plays the files of testdata. A file is a list of blocks:
-// commands, a line "----", and what the engine did. The commands are
+// TestTranscripts plays whole journeys. The commands are
 //
 //	tree NAME [flag...]            begins a tree
 //	node ID TYPE [outcome>ID...]   adds a node; success and failure are the ends
@@ -40,56 +37,16 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
 //	reload                         encodes and decodes the state
 //	after DURATION                 moves the clock
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(want) {
-				t.Errorf("the transcript is not what it was (see -rewrite):\n%s", got)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, text string) string {
-	p := newPlayer()
-	var out strings.Builder
-	for i, block := range strings.Split(strings.TrimRight(text, "\n"), "\n\n") {
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		commands, _, hasOutput := strings.Cut(block+"\n", "----\n")
-		out.WriteString(commands)
-		if !hasOutput {
-			continue
-		}
-		out.WriteString("----\n")
-		for line := range strings.Lines(commands) {
-			line = strings.TrimSpace(line)
-			if line == "" || strings.HasPrefix(line, "#") {
-				continue
-			}
+	transcript.Play(t, "testdata/*.txt", *rewrite, func(t *testing.T) transcript.Do {
+		p := newPlayer()
+		return func(line string) string {
 			said, err := p.do(line)
 			if err != nil {
 				t.Fatalf("%s: %v", line, err)
 			}
-			out.WriteString(said)
+			return said
 		}
-	}
-	return out.String()
+	})
 }
 
 // player holds one scripted realm and the journey that runs in it.

@@ -3,12 +3,9 @@ package node_test
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,16 +13,16 @@ import (
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
+	"sojourn/actors/internal/transcript"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
 	"sojourn/actors/tree"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
+var rewrite = transcript.Flag()
 
-// TestTranscripts plays the files of testdata, one for each node type. A file
-// is a list of blocks: commands, a line "----", and what the node did. Every
-// call also has to obey the laws of laws_test.go. The commands are
+// TestTranscripts plays each node type through its file. Every call also has to
+// obey the laws of laws_test.go. The commands are
 //
 //	node TYPE [JSON]          a node with these attributes, in a new journey
 //	shared|transient|secure JSON   adds to that scope of the state
@@ -43,32 +40,15 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts anew")
 //	measured
 func TestTranscripts(t *testing.T) {
 	seen := map[string]map[tree.Outcome]bool{}
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	played := 0
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			played++
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := &player{t: t, types: node.Builtin(), seen: seen}
-			got := p.play(string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(want) {
-				t.Errorf("the transcript is not what it was (see -rewrite):\n%s", got)
-			}
-		})
-	}
-	if played < len(files) {
+	all := transcript.Play(t, "testdata/*.txt", *rewrite, func(t *testing.T) transcript.Do {
+		p := &player{t: t, types: node.Builtin(), seen: seen}
+		return func(line string) string {
+			var out strings.Builder
+			p.command(&out, line)
+			return out.String()
+		}
+	})
+	if !all {
 		return // -run chose some of them
 	}
 	for _, typ := range node.Builtin().Types() {
@@ -102,27 +82,6 @@ type player struct {
 	asked   []callback.Callback
 	answers []callback.Answer
 	random  *rand.ChaCha8
-}
-
-func (p *player) play(text string) string {
-	var out strings.Builder
-	for i, block := range strings.Split(strings.TrimRight(text, "\n"), "\n\n") {
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		commands, _, output := strings.Cut(block+"\n", "----\n")
-		out.WriteString(commands)
-		if !output {
-			continue
-		}
-		out.WriteString("----\n")
-		for line := range strings.Lines(commands) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				p.command(&out, line)
-			}
-		}
-	}
-	return out.String()
 }
 
 func (p *player) command(out *strings.Builder, line string) {
