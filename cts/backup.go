@@ -69,7 +69,7 @@ func (w ctxWriter) Write(p []byte) (int, error) {
 // members. If that is interrupted it stays so until a restore succeeds.
 func (s *Store) Restore(ctx context.Context, r io.Reader) error {
 	if !s.restore.TryLock() {
-		return errors.New("restore: another one is running")
+		return fmt.Errorf("restore: %w", unavailable("another one is running"))
 	}
 	defer s.restore.Unlock()
 	if err := s.restoreFrom(ctx, r); err != nil {
@@ -126,7 +126,7 @@ func checkBackup(file io.ReadSeeker, box *seal.Box) error {
 	_, want, err := stream.Read(file, box, func(_ stream.Header, pairs []command.Pair) error {
 		for _, p := range pairs {
 			if err := command.CheckPair(p); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", ErrBackup, err)
 			}
 			fsm.Add(&got, p.Key, p.Value)
 		}

@@ -40,15 +40,28 @@ func (s *Store) Documents(_ context.Context, kind realm.DocumentKind, r realm.Na
 	return found, err
 }
 
+// checkDocument refuses what would not fit.
+func checkDocument(d realm.Document) error {
+	if len(d.Body) > realm.MaxDocument {
+		return command.TooLarge("a document", len(d.Body), realm.MaxDocument)
+	}
+	if d.ID == "" {
+		return errors.New("a document without an id")
+	}
+	return errors.Join(
+		within(maxNameBytes, "a document's id", d.ID),
+		within(maxNameBytes, "a realm's name", string(d.Realm)),
+		within(maxNameBytes, "a document's kind", string(d.Kind)))
+}
+
 // PutDocument stores a document as a whole and returns it with its new
 // revision. The precondition is met by what is stored in that instant, or the
 // error is realm.ErrConflict.
 func (s *Store) PutDocument(ctx context.Context, d realm.Document, p realm.Precondition) (
 	stored realm.Document, created bool, err error,
 ) {
-	if d.ID == "" || len(d.ID) > maxNameBytes || len(d.Realm) > maxNameBytes || len(d.Kind) > maxNameBytes ||
-		len(d.Body) > realm.MaxDocument {
-		return stored, false, ErrLimit
+	if err := checkDocument(d); err != nil {
+		return stored, false, err
 	}
 	unlock, err := s.locks.lock(ctx, command.DocumentKey(d.Kind, d.Realm, d.ID))
 	if err != nil {

@@ -157,16 +157,22 @@ func (s *Store) Identities(_ context.Context, r realm.Name, after string, limit 
 
 // checkIdentity refuses what would not fit into keys.
 func checkIdentity(i identity.Identity) error {
-	if i.Name == "" || len(i.Name) > maxNameBytes || len(i.Realm) > maxNameBytes {
-		return ErrLimit
+	if i.Name == "" {
+		return errors.New("an identity without a name")
+	}
+	err := errors.Join(
+		within(maxNameBytes, "a user's name", i.Name),
+		within(maxNameBytes, "a realm's name", string(i.Realm)))
+	if err != nil {
+		return err
 	}
 	for name, values := range i.Attributes {
 		if !command.Indexed(name) {
 			continue
 		}
 		for _, value := range values {
-			if len(value) > maxNameBytes {
-				return ErrLimit
+			if err := within(maxNameBytes, "the attribute "+name, value); err != nil {
+				return err
 			}
 		}
 	}

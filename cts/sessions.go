@@ -13,8 +13,17 @@ import (
 // maxNameBytes bounds names that become part of a key.
 const maxNameBytes = 1024
 
-// ErrLimit says that a value is larger than the store takes.
-var ErrLimit = errors.New("larger than the store takes")
+// ErrLimit says that a value is larger than the store takes. The error's text
+// says which value, and how large it may be.
+var ErrLimit = command.ErrTooLarge
+
+// within is nil when what has at most most bytes.
+func within(most int, what, value string) error {
+	if len(value) <= most {
+		return nil
+	}
+	return command.TooLarge(what, len(value), most)
+}
 
 // Session returns a session that is valid now. index is the log index that its
 // token carries, 0 for none: a member that has not applied it waits, until ctx
@@ -109,8 +118,11 @@ func readSession(v fsm.View, id session.ID) (session.Session, bool, error) {
 func (s *Store) Create(ctx context.Context, x session.Session, replaces *session.ID) (
 	stored session.Session, index uint64, existed bool, err error,
 ) {
-	if len(x.Principal.Username) > maxNameBytes || len(x.Principal.Realm) > maxNameBytes {
-		return stored, 0, false, ErrLimit
+	err = errors.Join(
+		within(maxNameBytes, "a user's name", x.Principal.Username),
+		within(maxNameBytes, "a realm's name", string(x.Principal.Realm)))
+	if err != nil {
+		return stored, 0, false, err
 	}
 	result, err := s.do(ctx, command.PutSession{Session: x, Replaces: replaces}, true, s.writes.term.Load(), nil)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sojourn/actors/identity"
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/internal/fsm"
@@ -254,12 +255,22 @@ func TestLimits(t *testing.T) {
 	long := strings.Repeat("x", maxNameBytes+1)
 	x := aSession(1, time.Now())
 	x.Principal.Username = long
-	if _, _, _, err := s.Create(t.Context(), x, nil); !errors.Is(err, ErrLimit) {
-		t.Errorf("Create = %v", err)
-	}
+	_, _, _, created := s.Create(t.Context(), x, nil)
 	d := realm.Document{Kind: realm.KindTree, Realm: "/", ID: "x", Body: make([]byte, realm.MaxDocument+1)}
-	if _, _, err := s.PutDocument(t.Context(), d, realm.Precondition{}); !errors.Is(err, ErrLimit) {
-		t.Errorf("PutDocument = %v", err)
+	_, _, put := s.PutDocument(t.Context(), d, realm.Precondition{})
+	_, _, named := s.PutDocument(t.Context(), realm.Document{Kind: realm.KindTree, Realm: "/", ID: long}, realm.Precondition{})
+	mail := identity.Identity{Realm: "/", Name: "x", Attributes: map[string][]string{"mail": {long}}}
+	wide := identity.Identity{Realm: "/", Name: "x", Attributes: map[string][]string{"sn": {strings.Repeat("x", command.MaxCommand)}}}
+	for says, err := range map[string]error{
+		"a user's name of 1025 bytes is larger than the store takes: at most 1024":      created,
+		"a document of 1048577 bytes is larger than the store takes: at most 1048576":   put,
+		"a document's id of 1025 bytes is larger than the store takes: at most 1024":    named,
+		"the attribute mail of 1025 bytes is larger than the store takes: at most 1024": s.PutIdentity(t.Context(), mail, true),
+		"an identity of 1114161 bytes is larger than the store takes: at most 262144":   s.PutIdentity(t.Context(), wide, true),
+	} {
+		if !errors.Is(err, ErrLimit) || err.Error() != says {
+			t.Errorf("%v, want %s", err, says)
+		}
 	}
 	d.Body = d.Body[:realm.MaxDocument]
 	if _, _, err := s.PutDocument(t.Context(), d, realm.Precondition{}); err != nil {

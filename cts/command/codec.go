@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"sojourn/actors/realm"
@@ -25,7 +26,15 @@ type Entry struct {
 	Commands [][]byte
 }
 
-// Append writes a command. The error says that it is too large.
+// ErrTooLarge says that a value is larger than the store takes.
+var ErrTooLarge = errors.New("larger than the store takes")
+
+// TooLarge is an ErrTooLarge that says what it is that has too many bytes.
+func TooLarge(what string, size, most int) error {
+	return fmt.Errorf("%s of %d bytes is %w: at most %d", what, size, ErrTooLarge, most)
+}
+
+// Append writes a command, or fails with ErrTooLarge.
 func Append(b []byte, c Command) ([]byte, error) {
 	start := len(b)
 	b = append(b, byte(c.op()), commandVersion)
@@ -34,7 +43,7 @@ func Append(b []byte, c Command) ([]byte, error) {
 		return b[:start], err
 	}
 	if n := len(b) - start; n > MaxCommand {
-		return b[:start], fmt.Errorf("a command of %d bytes is larger than %d", n, MaxCommand)
+		return b[:start], TooLarge("a command", n, MaxCommand)
 	}
 	return b, nil
 }
@@ -176,7 +185,7 @@ func (c PutSession) appendPayload(b []byte) ([]byte, error) {
 	start := len(b)
 	b = AppendSession(b, c.Session)
 	if n := len(b) - start; n > MaxRecord {
-		return b, fmt.Errorf("a session of %d bytes is larger than %d", n, MaxRecord)
+		return b, TooLarge("a session", n, MaxRecord)
 	}
 	return b, nil
 }
@@ -224,7 +233,7 @@ func (c SetProperties) appendPayload(b []byte) ([]byte, error) {
 	start := len(b)
 	b = appendMap(b, c.Properties)
 	if n := len(b) - start; n > MaxRecord {
-		return b, fmt.Errorf("properties of %d bytes are larger than %d", n, MaxRecord)
+		return b, TooLarge("a list of properties", n, MaxRecord)
 	}
 	return b, nil
 }
@@ -233,7 +242,7 @@ func (c PutIdentity) appendPayload(b []byte) ([]byte, error) {
 	start := len(b)
 	b, err := AppendIdentity(b, c.Identity)
 	if n := len(b) - start; err == nil && n > MaxRecord {
-		err = fmt.Errorf("an identity of %d bytes is larger than %d", n, MaxRecord)
+		err = TooLarge("an identity", n, MaxRecord)
 	}
 	return b, err
 }
@@ -245,7 +254,7 @@ func (c DeleteIdentity) appendPayload(b []byte) ([]byte, error) {
 
 func (c PutDocument) appendPayload(b []byte) ([]byte, error) {
 	if n := len(c.Document.Body); n > realm.MaxDocument {
-		return b, fmt.Errorf("a document of %d bytes is larger than %d", n, realm.MaxDocument)
+		return b, TooLarge("a document", n, realm.MaxDocument)
 	}
 	return appendDocument(b, c.Document), nil
 }

@@ -71,7 +71,8 @@ func (c *Client) CreateUser(ctx context.Context, realm string, u wire.User) erro
 }
 
 // UpdateUser changes what u names about a user that exists: attributes (an
-// empty list removes one), status, password.
+// empty list removes one), status, password. One that does not is an *Error of
+// status 404.
 func (c *Client) UpdateUser(ctx context.Context, realm string, u wire.User) (wire.User, error) {
 	body, err := u.MarshalJSON()
 	if err != nil {

@@ -270,6 +270,8 @@ func TestBackup(t *testing.T) {
 	if string(r.saved) != "another" {
 		t.Errorf("restored %q", r.saved)
 	}
+	r.want("too large", asked{path: "/global-config/sojourn/backup", body: "large", header: bearer(operatorToken)}, 400,
+		`{"code":400,"reason":"Bad Request","message":"a thing of 2 bytes is larger than the store takes: at most 1"}`)
 	r.want("no backup", asked{path: "/global-config/sojourn/backup", body: "cut", header: bearer(operatorToken)}, 400,
 		`{"code":400,"reason":"Bad Request","message":"not a whole backup"}`)
 	r.well = errors.New("no room")

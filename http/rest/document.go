@@ -23,10 +23,13 @@ func resourceFault(err error) (fault, bool) {
 	var (
 		setting *realm.SettingError
 		backup  *BackupError
+		limit   *LimitError
 	)
 	switch {
 	case errors.As(err, &backup):
 		return fault{status: http.StatusBadRequest, message: backup.Error()}, true
+	case errors.As(err, &limit):
+		return fault{status: http.StatusBadRequest, message: limit.Error()}, true
 	case errors.Is(err, realm.ErrNoDocument), errors.Is(err, identity.ErrNotFound):
 		return fault{status: http.StatusNotFound}, true
 	case errors.Is(err, realm.ErrConflict):

@@ -11,7 +11,8 @@ import (
 )
 
 // Resources are the stores behind everything but authentication. What is nil
-// is not served: its paths are not found.
+// is not served: its paths are not found. What a store finds too large to keep is
+// a *LimitError.
 type Resources struct {
 	Sessions   SessionStore
 	Identities Identities
@@ -94,6 +95,13 @@ type BackupError struct{ Err error }
 
 func (e *BackupError) Error() string { return e.Err.Error() }
 func (e *BackupError) Unwrap() error { return e.Err }
+
+// LimitError says that something is larger than a store takes, and how large it
+// may be. The client is told.
+type LimitError struct{ Err error }
+
+func (e *LimitError) Error() string { return e.Err.Error() }
+func (e *LimitError) Unwrap() error { return e.Err }
 
 // Build names the program, for serverinfo/version.
 type Build struct {

@@ -100,8 +100,11 @@ func (r *rig) Backup(_ context.Context, w io.Writer) error {
 }
 
 func (r *rig) Restore(_ context.Context, from io.Reader) (err error) {
-	if r.saved, err = io.ReadAll(from); string(r.saved) == "cut" {
+	switch r.saved, err = io.ReadAll(from); string(r.saved) {
+	case "cut":
 		return fmt.Errorf("restore: %w", &BackupError{Err: errors.New("not a whole backup")})
+	case "large":
+		return fmt.Errorf("restore: %w", &LimitError{Err: errors.New("a thing of 2 bytes is larger than the store takes: at most 1")})
 	}
 	return err
 }

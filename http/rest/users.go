@@ -248,8 +248,8 @@ func createUser(c *call) error {
 	return c.answerUser(i, true, u.Name)
 }
 
-// putUser creates a user that is not there; of one that is, it changes what the
-// body names and nothing else.
+// putUser creates a user that is not there, but for a request with If-Match; of
+// one that is, it changes what the body names and nothing else.
 func putUser(c *call) error {
 	p, err := c.precondition()
 	if err != nil {
@@ -262,9 +262,7 @@ func putUser(c *call) error {
 	users := c.h.cfg.Resources.Identities
 	found, err := users.Identity(c.context(), c.realm, c.lastPart())
 	switch {
-	case errors.Is(err, identity.ErrNotFound) && p.IfMatch != "":
-		return realm.ErrConflict
-	case errors.Is(err, identity.ErrNotFound):
+	case errors.Is(err, identity.ErrNotFound) && p.IfMatch == "":
 		u.Name = c.lastPart()
 		i, err := c.newIdentity(c.context(), u)
 		if err != nil {

@@ -52,7 +52,7 @@ func TestUsers(t *testing.T) {
 		{name: "a name that is none", method: "POST", path: path + "?_action=create", body: `{"username":"a,b","userpassword":"x"}`, status: 400},
 		{name: "create only", method: "PUT", path: path + "/bob", body: `{}`, header: map[string]string{"If-None-Match": "*"}, status: 412},
 		{name: "an old revision", method: "PUT", path: path + "/bob", body: `{}`, header: map[string]string{"If-Match": `"1"`}, status: 412},
-		{name: "replace what is not there", method: "PUT", path: path + "/eve", body: `{}`, header: map[string]string{"If-Match": "*"}, status: 412},
+		{name: "replace what is not there", method: "PUT", path: path + "/eve", body: `{}`, header: map[string]string{"If-Match": "*"}, status: 404},
 		{name: "delete", method: "DELETE", path: path + "/bob", status: 200, want: `{"_id":"Bob","_rev":"#","success":"true"}`},
 		{name: "delete again", method: "DELETE", path: path + "/bob", status: 404, want: missing},
 	})

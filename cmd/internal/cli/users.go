@@ -182,7 +182,7 @@ func (u *usersOf) passwd() *cobra.Command {
 func (u *usersOf) change(ctx context.Context, verb string, who wire.User) error {
 	return u.do(ctx, func(ctx context.Context, c *client.Client, realm string) error {
 		_, err := c.UpdateUser(ctx, realm, who)
-		if client.IsStatus(err, http.StatusPreconditionFailed) {
+		if client.IsStatus(err, http.StatusNotFound) {
 			return fmt.Errorf("there is no user %q in realm %s; \"sojourn users add\" makes one", who.Name, realm)
 		}
 		if err != nil {

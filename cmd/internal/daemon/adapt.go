@@ -9,35 +9,67 @@ import (
 
 	"sojourn/actors"
 	"sojourn/actors/identity"
+	"sojourn/actors/realm"
 	"sojourn/cmd/internal/secret"
 	"sojourn/cts"
+	"sojourn/cts/session"
 	"sojourn/http/rest"
 )
 
-// identities are the users of the embedded store, with the pool that hashes
-// their passwords.
-type identities struct {
+// resources is the embedded store as the API knows it, with the pool that hashes
+// passwords. Its errors are those that package rest can explain.
+type resources struct {
 	*cts.Store
 	hashing *actors.Hashing
 }
 
+// explained makes an error of the store one of the API.
+func explained(err error) error {
+	switch {
+	case errors.Is(err, cts.ErrLimit):
+		return &rest.LimitError{Err: err}
+	case errors.Is(err, cts.ErrBackup):
+		return &rest.BackupError{Err: err}
+	}
+	return err
+}
+
 // PutIdentity tells whether the user was new: it creates first, and replaces
 // only what is there.
-func (i identities) PutIdentity(ctx context.Context, who identity.Identity, createOnly bool) (bool, error) {
-	err := i.Store.PutIdentity(ctx, who, true)
+func (r resources) PutIdentity(ctx context.Context, who identity.Identity, createOnly bool) (bool, error) {
+	err := r.Store.PutIdentity(ctx, who, true)
 	switch {
 	case err == nil:
 		return true, nil
 	case !errors.Is(err, cts.ErrExists):
-		return false, err
+		return false, explained(err)
 	case createOnly:
 		return false, nil
 	}
-	return false, i.Store.PutIdentity(ctx, who, false)
+	return false, explained(r.Store.PutIdentity(ctx, who, false))
 }
 
-func (i identities) Hash(ctx context.Context, password identity.Secret) (identity.Hash, error) {
-	return i.hashing.Make(ctx, password)
+func (r resources) UpdateIdentity(ctx context.Context, in realm.Name, name string, c identity.Change) (identity.Identity, error) {
+	now, err := r.Store.UpdateIdentity(ctx, in, name, c)
+	return now, explained(err)
+}
+
+func (r resources) Hash(ctx context.Context, password identity.Secret) (identity.Hash, error) {
+	return r.hashing.Make(ctx, password)
+}
+
+func (r resources) PutDocument(ctx context.Context, d realm.Document, p realm.Precondition) (realm.Document, bool, error) {
+	stored, created, err := r.Store.PutDocument(ctx, d, p)
+	return stored, created, explained(err)
+}
+
+func (r resources) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
+	now, err := r.Store.SetProperties(ctx, id, changes)
+	return now, explained(err)
+}
+
+func (r resources) Restore(ctx context.Context, from io.Reader) error {
+	return explained(r.Store.Restore(ctx, from))
 }
 
 // health says that a member is well when its store is.
@@ -45,17 +77,6 @@ type health struct{ store *cts.Store }
 
 func (health) Live() error    { return nil }
 func (h health) Ready() error { return h.store.Ready() }
-
-// backups tells the operator why a backup cannot be restored.
-type backups struct{ *cts.Store }
-
-func (b backups) Restore(ctx context.Context, r io.Reader) error {
-	err := b.Store.Restore(ctx, r)
-	if errors.Is(err, cts.ErrBackup) {
-		return &rest.BackupError{Err: err}
-	}
-	return err
-}
 
 func readKey(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)

@@ -155,6 +155,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	stores := resources{d.store, d.hashing}
 	handler, err := rest.New(rest.Config{
 		Path:     c.HTTP.Path,
 		Journeys: d.journeys,
@@ -169,12 +170,12 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		GotoAllowed: func(target string, s *realm.Settings) bool { return realm.GotoAllowed(s.GotoPatterns, target) },
 		Origins:     c.HTTP.Origins,
 		Resources: rest.Resources{
-			Sessions:      d.store,
-			Identities:    identities{d.store, d.hashing},
-			Documents:     d.store,
+			Sessions:      stores,
+			Identities:    stores,
+			Documents:     stores,
 			NodeTypes:     node.Builtin(),
 			Health:        health{d.store},
-			Backups:       backups{d.store},
+			Backups:       stores,
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
