@@ -12,7 +12,9 @@ import (
 // gate says whether the store answers, and why not. The reason that is first in
 // this order is told.
 type gate struct {
-	closed atomic.Pointer[session.UnavailableError] // nil while open
+	closed  atomic.Pointer[session.UnavailableError] // nil while open
+	failure atomic.Pointer[error]                    // why the store will never answer again
+	failed  chan struct{}                            // closed with failure
 
 	mu      sync.Mutex
 	reasons [reasons]string
@@ -30,7 +32,7 @@ const (
 )
 
 func newGate() *gate {
-	g := &gate{changed: make(chan struct{})}
+	g := &gate{changed: make(chan struct{}), failed: make(chan struct{})}
 	g.set(following, "starting")
 	return g
 }
@@ -50,6 +52,15 @@ func (g *gate) set(r reason, text string) {
 	g.closed.Store(closed)
 	close(g.changed)
 	g.changed = make(chan struct{})
+}
+
+// fail closes the gate for good. Only the first failure counts.
+func (g *gate) fail(err error) {
+	if !g.failure.CompareAndSwap(nil, &err) {
+		return
+	}
+	g.set(failed, err.Error())
+	close(g.failed)
 }
 
 // err is nil while the store answers.

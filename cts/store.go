@@ -154,7 +154,7 @@ func (s *Store) openFiles() error {
 		Dir: s.folder.path(stateDir), Key: key, Log: c.Log, Checkpoints: s.points,
 		Admit:   func() bool { return s.guard.Admit(s.admit) },
 		Observe: s.observe,
-		Failed:  func(err error) { s.gate.set(failed, "the log cannot be applied: "+err.Error()) },
+		Failed:  func(err error) { s.gate.fail(fmt.Errorf("the log cannot be applied: %w", err)) },
 	})
 	if err != nil {
 		return err
@@ -268,6 +268,19 @@ func (s *Store) Ready() error {
 	}
 	if s.guard.Level() == disk.Full {
 		return unavailable("the disk is full: no writes")
+	}
+	return nil
+}
+
+// Failed is closed when the store cannot apply its log any more. It then answers
+// nothing and writes nothing until the process is started again, and nor does
+// Close make a checkpoint.
+func (s *Store) Failed() <-chan struct{} { return s.gate.failed }
+
+// Failure says why the store has Failed; nil when it has not.
+func (s *Store) Failure() error {
+	if err := s.gate.failure.Load(); err != nil {
+		return *err
 	}
 	return nil
 }

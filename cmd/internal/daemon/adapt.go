@@ -72,10 +72,17 @@ func (r resources) Restore(ctx context.Context, from io.Reader) error {
 	return explained(r.Store.Restore(ctx, from))
 }
 
-// health says that a member is well when its store is.
-type health struct{ store *cts.Store }
+// condition is what a store says of itself.
+type condition interface {
+	Ready() error
+	Failed() <-chan struct{}
+	Failure() error
+}
 
-func (health) Live() error    { return nil }
+// health says that a member is well when its store is.
+type health struct{ store condition }
+
+func (h health) Live() error  { return h.store.Failure() }
 func (h health) Ready() error { return h.store.Ready() }
 
 func readKey(file string) ([]byte, error) {

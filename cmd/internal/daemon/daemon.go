@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -197,11 +198,27 @@ func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 func (d *Daemon) Close() error { return d.shut() }
 
 // Run serves until ctx ends, then stops: no new connections, running requests
-// to their end, journeys, stores. It may be called once.
-func (d *Daemon) Run(ctx context.Context) error {
+// to their end, journeys, stores. A store that has failed stops the member in
+// the same way, and is the error: only another start can help. Run may be called
+// once.
+func (d *Daemon) Run(ctx context.Context) error { return d.run(ctx, d.store) }
+
+func (d *Daemon) run(ctx context.Context, store condition) error {
+	ctx, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-store.Failed():
+			d.config.Log.Error("the token store has failed: this member stops", "err", store.Failure())
+			stop()
+		case <-ctx.Done():
+		}
+	})
 	err := d.server.Run(ctx)
+	stop()
+	watch.Wait()
 	d.server = nil
-	return errors.Join(err, d.shut())
+	return errors.Join(store.Failure(), err, d.shut())
 }
 
 // shut closes what is open, the other way round than it was opened.
