@@ -117,7 +117,7 @@ func closedByPeer(err error) bool {
 // TestIdleConnections: ten thousand clients that connect and say nothing keep
 // nobody else from logging in, and their cost is bounded.
 func TestIdleConnections(t *testing.T) {
-	n := pick(10_000, 2_000, 500)
+	n := pick(10_000, 4_000, 4_000)
 	var files syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files))
 	if room := int(min(files.Cur, 1<<20)) - 200; room < n { //nolint:gosec // bounded
