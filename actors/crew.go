@@ -6,9 +6,8 @@ import (
 )
 
 // crew runs short pieces of work on goroutines that are kept for the next one:
-// a step goes through several, each with a deep stack, and growing a new stack
-// each time costs more than the step's own work. It implements protoactor's
-// Dispatcher.
+// each needs a deep stack, and growing a new one every time costs more than a
+// step's own work.
 type crew struct {
 	work    chan func()
 	stop    chan struct{}
@@ -24,9 +23,8 @@ const maxIdle = 256
 
 func newCrew() *crew { return &crew{work: make(chan func()), stop: make(chan struct{})} }
 
-// Schedule runs f soon, on a goroutine that is free or on a new one. It never
-// blocks.
-func (c *crew) Schedule(f func()) {
+// run does f soon, on a goroutine that is free or on a new one. It never blocks.
+func (c *crew) run(f func()) {
 	select {
 	case c.work <- f:
 	default:
@@ -37,16 +35,12 @@ func (c *crew) Schedule(f func()) {
 func (c *crew) hire(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed { // a late message to an actor that is gone
+	if c.closed { // a step that was begun while Close waited
 		go f()
 		return
 	}
 	c.members.Go(func() { c.serve(f) })
 }
-
-// Throughput is how many messages a mailbox handles before others get their
-// turn.
-func (*crew) Throughput() int { return 300 }
 
 func (c *crew) serve(f func()) {
 	for {

@@ -75,6 +75,10 @@ type Journeys struct {
 	counts  counts
 }
 
+// mailboxTurn is how many messages a mailbox handles before others get their
+// turn.
+const mailboxTurn = 300
+
 // errClosing is the cause of what Close ended.
 var errClosing = &session.UnavailableError{Reason: "this member is stopping", RetryAfter: time.Second}
 
@@ -107,8 +111,11 @@ func New(c Config) (*Journeys, error) {
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.mux = newMux(j.system)
+	// Receive never blocks, so a message is handled on its sender's goroutine,
+	// or by whoever is in the mailbox already; nobody has to be woken for it.
 	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(
-		func() actor.Actor { return &journeyActor{j: j} }, actor.WithDispatcher(j.crew)))
+		func() actor.Actor { return &journeyActor{j: j} },
+		actor.WithDispatcher(actor.NewSynchronizedDispatcher(mailboxTurn))))
 	j.work.Add(1)
 	go j.sweep()
 	return j, nil
@@ -128,7 +135,7 @@ func (j *Journeys) Close() {
 // run does work off the mailboxes; Close waits for it.
 func (j *Journeys) run(f func()) {
 	j.work.Add(1)
-	j.crew.Schedule(func() {
+	j.crew.run(func() {
 		defer j.work.Done()
 		f()
 	})
