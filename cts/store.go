@@ -263,13 +263,11 @@ func (s *Store) shut() error {
 
 // Ready is nil while the store answers, else the reason why it does not.
 func (s *Store) Ready() error {
-	if err := s.gate.err(); err != nil {
-		return err
-	}
-	if s.guard.Level() == disk.Full {
+	// On a full disk a store cannot even start: say so.
+	if s.guard.Level() == disk.Full && s.Failure() == nil {
 		return unavailable("the disk is full: no writes")
 	}
-	return nil
+	return s.gate.err()
 }
 
 // Failed is closed when the store cannot apply its log any more. It then answers

@@ -13,9 +13,6 @@ import (
 
 // Limits of the authenticate endpoint.
 const (
-	// maxAuthenticateBody bounds a body in bytes: clients echo whole steps,
-	// scripts and device profiles in them.
-	maxAuthenticateBody = 256 << 10
 	// maxIndexValue bounds authIndexValue in bytes. It travels inside authId.
 	maxIndexValue = 1 << 10
 )

@@ -15,10 +15,11 @@ import (
 
 // Limits of one request. The listener bounds header size and time.
 const (
-	maxBody   = 1 << 20  // default of Config.MaxBody
-	maxQuery  = 16 << 10 // bytes of the query string
-	maxParts  = 24       // path parts after the endpoint's name
-	maxParams = 100      // query parameters
+	maxBody      = 256 << 10 // default of Config.MaxBody
+	maxAdminBody = 8 << 20   // default of Config.MaxAdminBody
+	maxQuery     = 16 << 10  // bytes of the query string
+	maxParts     = 24        // path parts after the endpoint's name
+	maxParams    = 100       // query parameters
 
 	bufferSize = 4 << 10  // what a fresh call's buffer holds
 	maxKept    = 64 << 10 // a buffer that grew larger is not kept
@@ -79,7 +80,7 @@ func (c *call) context() context.Context { return c.r.Context() }
 func (c *call) readBody() ([]byte, error) {
 	limit := c.endpoint.body
 	if limit == 0 {
-		limit = c.h.cfg.MaxBody
+		limit = c.h.cfg.MaxAdminBody
 	}
 	if c.r.ContentLength > int64(limit) {
 		return nil, errTooLarge

@@ -6,7 +6,7 @@ type endpoint struct {
 	// versions of the resource that exist; none means that the endpoint
 	// negotiates itself with call.negotiate.
 	versions versions
-	// body bounds the request's body in bytes; zero is Config.MaxBody.
+	// body bounds the request's body in bytes; zero is Config.MaxAdminBody.
 	body int
 	// legacyErrors take AM's old shape when version 1 is asked for, and the
 	// plain headers of the authenticate endpoint.
@@ -25,7 +25,7 @@ func (h *Handler) table() map[string]*endpoint {
 	t := map[string]*endpoint{
 		"authenticate": {
 			versions:     newVersions("1.2", "2.1"),
-			body:         maxAuthenticateBody,
+			body:         h.cfg.MaxBody,
 			legacyErrors: true,
 			serve:        h.authenticate,
 		},

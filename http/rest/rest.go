@@ -72,9 +72,10 @@ type Config struct {
 	NoCSRFFilter bool
 	// DefaultVersion answers a request without Accept-API-Version.
 	DefaultVersion DefaultVersion
-	// MaxBody bounds a request's body, in bytes, where an endpoint has no bound
-	// of its own; zero is 1 MiB.
-	MaxBody int
+	// MaxBody bounds a request's body, in bytes: clients echo whole steps,
+	// scripts and device profiles in it. Zero is 256 KiB. MaxAdminBody bounds
+	// that of a request to the configuration; zero is 8 MiB.
+	MaxBody, MaxAdminBody int
 	// TransactionID returns the request's transaction id for logs; nil means
 	// that there is none. ClientIP returns the client's address; nil takes the
 	// peer's.
@@ -134,6 +135,9 @@ func New(cfg Config) (*Handler, error) {
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = maxBody
+	}
+	if cfg.MaxAdminBody == 0 {
+		cfg.MaxAdminBody = maxAdminBody
 	}
 	if cfg.TransactionID == nil {
 		cfg.TransactionID = func(context.Context) string { return "" }

@@ -54,7 +54,7 @@ func (h *Handler) sessions() *endpoint {
 			operations = append(operations, o)
 		}
 	}
-	e := resource(newVersions("1.2", "2.1", "3.1", "4.0", "5.1"), maxSessionBody, operations...)
+	e := resource(newVersions("1.2", "2.1", "3.1", "4.0", "5.1"), min(maxSessionBody, h.cfg.MaxBody), operations...)
 	e.plain = true
 	return e
 }

@@ -16,7 +16,7 @@ import (
 
 // Limits on users.
 const (
-	maxUserBody   = 256 << 10 // bytes of one user
+	maxUserLine   = 256 << 10 // bytes of one user in an import
 	maxUserPage   = 500       // users in one page
 	maxAttributes = 200
 )
@@ -37,7 +37,7 @@ func (h *Handler) usersEndpoint() *endpoint {
 			operation{method: "PUT", path: "{id}", guard: guardAdmin, run: putUser},
 			operation{method: "DELETE", path: "{id}", guard: guardAdmin, run: deleteUser})
 	}
-	return resource(newVersions("1.2", "2.1", "3.0", "4.0"), maxUserBody, operations...)
+	return resource(newVersions("1.2", "2.1", "3.0", "4.0"), h.cfg.MaxBody, operations...)
 }
 
 func idFromSession(c *call) error {

@@ -31,7 +31,7 @@ func importUsers(c *call) error {
 	group, ctx := errgroup.WithContext(c.context())
 	group.SetLimit(importers)
 	lines := bufio.NewScanner(c.r.Body)
-	lines.Buffer(make([]byte, 0, bufferSize), maxUserBody)
+	lines.Buffer(make([]byte, 0, bufferSize), maxUserLine)
 	for n := 1; lines.Scan() && ctx.Err() == nil; n++ {
 		line := bytes.TrimSpace(lines.Bytes())
 		if len(line) == 0 {

@@ -186,7 +186,7 @@ func TestImport(t *testing.T) {
 	r.users.fail = &session.UnavailableError{Reason: "no leader"}
 	r.want("unavailable", asked{path: "/users?_action=import", body: lines[0], header: bearer(operatorToken)}, 503, unavailable)
 	r.users.fail = nil
-	if w := r.ask(asked{path: "/users?_action=import", body: `{"username":"` + strings.Repeat("x", maxUserBody) + `"}`, header: bearer(operatorToken)}); w.Code != 413 {
+	if w := r.ask(asked{path: "/users?_action=import", body: `{"username":"` + strings.Repeat("x", maxUserLine) + `"}`, header: bearer(operatorToken)}); w.Code != 413 {
 		t.Errorf("a line too long: %d %s", w.Code, w.Body)
 	}
 }

@@ -112,40 +112,44 @@ type Encryption struct {
 // Limits is the table of everything that is bounded. Beyond a limit stands a
 // clear refusal, never an unbounded queue.
 type Limits struct {
-	// Body bounds a request's body, AdminBody that of the configuration API.
-	// Bytes; KiB, MiB and GiB are understood. Defaults 256KiB and 8MiB.
+	// Body bounds a request's body, AdminBody that of the configuration API and
+	// of an import of users; more is answered 413. Bytes; KiB, MiB and GiB are understood. Defaults 256KiB and 8MiB.
 	Body      Size `yaml:"body"`
 	AdminBody Size `yaml:"adminBody"`
-	// Header bounds a request's header lines together. Default 32KiB.
+	// Header bounds a request's header lines together; more is answered 431.
+	// Default 32KiB.
 	Header Size `yaml:"header"`
 	// HeaderTime is how long a client may take for the header lines, ReadTime
-	// for the whole request, and WriteTime for taking the answer. Defaults 5s,
-	// 15s, 30s.
+	// for the body, and WriteTime for the whole exchange until the answer is
+	// taken; then the connection is cut. Defaults 5s, 15s, 30s.
 	HeaderTime time.Duration `yaml:"headerTime"`
 	ReadTime   time.Duration `yaml:"readTime"`
 	WriteTime  time.Duration `yaml:"writeTime"`
 	// IdleTime is how long a connection may wait for its next request.
 	// Default 60s.
 	IdleTime time.Duration `yaml:"idleTime"`
-	// RequestTime is the deadline of the work for one request. Default 10s.
+	// RequestTime is the deadline of the work for one request; later it is
+	// answered 503. Default 10s.
 	RequestTime time.Duration `yaml:"requestTime"`
 	// DrainTime is how long a stopping member lets running requests end.
 	// Default 15s.
 	DrainTime time.Duration `yaml:"drainTime"`
-	// Connections open at one time; more are closed at once. Default 20000.
+	// Connections open at one time. A further one takes the place of the one
+	// idle longest; when all are at work it is answered 503. Default 20000.
 	Connections int `yaml:"connections"`
 	// HashWorkers check passwords at one time; 0 is one for each processor.
 	// HashQueue is how many checks may wait; one more is answered 503 before
 	// any work. Defaults 0 and 256.
 	HashWorkers int `yaml:"hashWorkers"`
 	HashQueue   int `yaml:"hashQueue"`
-	// Journeys in memory at one time; a start beyond it is answered 503, the
-	// journeys that have begun go on. Default 250000.
+	// Journeys in memory at one time; one more is answered 503, those that are
+	// there go on. Default 250000.
 	Journeys int `yaml:"journeys"`
 	// Sessions held in memory for reading; the others are read from disk.
 	// Default 250000.
 	Sessions int `yaml:"sessions"`
-	// MinFreeDisk is the free space under which writes are refused with 503.
+	// MinFreeDisk is the free space under which nothing new is stored; under
+	// half of it nothing is written. Both are answered 503.
 	// Default 512MiB.
 	MinFreeDisk Size `yaml:"minFreeDisk"`
 }

@@ -178,7 +178,7 @@ func (l Limits) validate(v *verdict) {
 		{"limits.body", l.Body, 4 << 10},
 		{"limits.adminBody", l.AdminBody, 4 << 10},
 		{"limits.header", l.Header, 4 << 10},
-		{"limits.minFreeDisk", l.MinFreeDisk, 0},
+		{"limits.minFreeDisk", l.MinFreeDisk, 16 << 20},
 	} {
 		if x.value < x.from {
 			v.add(x.key, "%s is less than %s", x.value, x.from)

@@ -181,6 +181,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			Build:         c.Build,
 		},
 		MaxBody:       int(c.Limits.Body),
+		MaxAdminBody:  int(c.Limits.AdminBody),
 		TransactionID: server.TransactionID,
 		ClientIP:      from,
 		Log:           c.Log.With("part", "http"),

@@ -84,7 +84,9 @@ func start(t *testing.T, c Config, run func(*Daemon, context.Context) error) *me
 // ask sends one request on a connection of its own.
 func (m *member) ask(t *testing.T, method, path string, body io.Reader, headers ...string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, m.base+path, body)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, m.base+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}

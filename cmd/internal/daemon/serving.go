@@ -11,7 +11,7 @@ func (d *Daemon) serverConfig(api *rest.Handler) server.Config {
 	c := d.config
 	limits := server.Limits{
 		Header:      int(c.Limits.Header),
-		Body:        int64(c.Limits.AdminBody),
+		Body:        int64(max(c.Limits.Body, c.Limits.AdminBody)),
 		Connections: c.Limits.Connections,
 		HeaderTime:  c.Limits.HeaderTime,
 		BodyTime:    c.Limits.ReadTime,
