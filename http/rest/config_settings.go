@@ -20,8 +20,9 @@ func settingsType(id string) amType {
 }
 
 // showSettings is a settings document with every attribute, stored or default.
-// One that is not stored has a revision all the same.
-func (c *call) showSettings(id string) (body json.RawMessage, rev string, err error) {
+// One that is not stored has a revision all the same. as is its _id: AM names a
+// service in lists alone.
+func (c *call) showSettings(id, as string) (body json.RawMessage, rev string, err error) {
 	d, err := c.h.cfg.Resources.Documents.Document(c.context(), realm.KindSettings, c.realm, id)
 	if err != nil && !errors.Is(err, realm.ErrNoDocument) {
 		return nil, "", err
@@ -41,13 +42,13 @@ func (c *call) showSettings(id string) (body json.RawMessage, rev string, err er
 	if rev = d.Rev; rev == "" {
 		rev = wire.Rev(whole)
 	}
-	body, err = withMeta(whole, "", rev, settingsType(id))
+	body, err = withMeta(whole, as, rev, settingsType(id))
 	return body, rev, err
 }
 
 func readSettings(id string) func(*call) error {
 	return func(c *call) error {
-		body, rev, err := c.showSettings(id)
+		body, rev, err := c.showSettings(id, "")
 		if err != nil {
 			return err
 		}
@@ -74,7 +75,7 @@ func putSettings(id string) func(*call) error {
 		if _, _, err := c.put(realm.Document{Kind: realm.KindSettings, Realm: c.realm, ID: id, Body: stored}); err != nil {
 			return err
 		}
-		shown, rev, err := c.showSettings(id)
+		shown, rev, err := c.showSettings(id, "")
 		if err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func putSettings(id string) func(*call) error {
 func allServices(c *call) error {
 	var bodies [][]byte
 	for _, id := range []string{realm.DocumentSession, realm.DocumentValidation} {
-		body, _, err := c.showSettings(id)
+		body, _, err := c.showSettings(id, id)
 		if err != nil {
 			return err
 		}
@@ -94,3 +95,6 @@ func allServices(c *call) error {
 	}
 	return c.results(bodies)
 }
+
+// noDescendents answers for a service: none has anything below it.
+func noDescendents(c *call) error { return c.results(nil) }

@@ -203,10 +203,17 @@ func TestSettings(t *testing.T) {
 	if d := r.docs.all[documentKey{realm.KindSettings, "/alpha", "session"}]; string(d.Body) != `{"dynamic":{"maxIdleTime":7}}` {
 		t.Errorf("stored: %s", d.Body)
 	}
-	w := r.ask(asked{path: path + "services?_action=nextdescendents", header: bearer(operatorToken)})
-	if w.Code != 200 || !strings.Contains(w.Body.String(), `"name":"Session"`) {
-		t.Errorf("services: %d %s", w.Code, w.Body)
-	}
+	r.t = t
+	// frodo lists services by _id, and asks each for what is below it.
+	r.want("services", asked{path: path + "services?_action=nextdescendents", header: bearer(operatorToken)}, 200,
+		`{"result":[{"_id":"session","_rev":"1","_type":{"_id":"session","name":"Session","collection":false},`+
+			`"dynamic":{"maxCachingTime":3,"maxIdleTime":7,"maxSessionTime":120,"quotaLimit":5},`+
+			`"general":{"crossUpgradeReferenceFlag":false,"dnRestrictionOnly":false,"latestAccessTimeUpdateFrequency":60,"timeoutHandlers":[]},`+
+			`"sessionPropertyWhitelist":["AMCtxId"],"whitelistedQueryProperties":[]},`+
+			`{"_id":"validation","_rev":"2018138659499152319","_type":{"_id":"validation","name":"Validation Service","collection":false},"validGotoDestinations":[]}]}`)
+	r.want("below a service", asked{path: path + "services/session?_action=nextdescendents", header: bearer(operatorToken)}, 200, `{"result":[]}`)
+	r.want("below none", asked{path: path + "services/email?_action=nextdescendents", header: bearer(operatorToken)}, 404,
+		`{"code":404,"reason":"Not Found","message":"Resource 'services/email' not found"}`)
 }
 
 func TestRealms(t *testing.T) {

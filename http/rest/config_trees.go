@@ -40,6 +40,7 @@ func (h *Handler) realmConfig() *endpoint {
 	for _, id := range []string{realm.DocumentSession, realm.DocumentValidation} {
 		operations = append(operations,
 			operation{method: "GET", path: "services/" + id, run: readSettings(id)},
+			operation{method: "POST", path: "services/" + id, action: "nextdescendents", run: noDescendents},
 			operation{method: "PUT", path: "services/" + id, run: putSettings(id)})
 	}
 	for action, run := range map[string]func(*call) error{

@@ -28,8 +28,10 @@ admin	GET realm-config/authentication
 admin	PUT realm-config/authentication
 admin	POST realm-config/services?nextdescendents
 admin	GET realm-config/services/session
+admin	POST realm-config/services/session?nextdescendents
 admin	PUT realm-config/services/session
 admin	GET realm-config/services/validation
+admin	POST realm-config/services/validation?nextdescendents
 admin	PUT realm-config/services/validation
 admin	GET realm-config/authentication/authenticationtrees/trees
 admin	POST realm-config/authentication/authenticationtrees/trees?create
