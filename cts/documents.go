@@ -49,9 +49,9 @@ func checkDocument(d realm.Document) error {
 		return errors.New("a document without an id")
 	}
 	return errors.Join(
-		within(maxNameBytes, "a document's id", d.ID),
-		within(maxNameBytes, "a realm's name", string(d.Realm)),
-		within(maxNameBytes, "a document's kind", string(d.Kind)))
+		checkName("a document's id", d.ID),
+		checkName("a realm's name", string(d.Realm)),
+		checkName("a document's kind", string(d.Kind)))
 }
 
 // PutDocument stores a document as a whole and returns it with its new

@@ -161,8 +161,8 @@ func checkIdentity(i identity.Identity) error {
 		return errors.New("an identity without a name")
 	}
 	err := errors.Join(
-		within(maxNameBytes, "a user's name", i.Name),
-		within(maxNameBytes, "a realm's name", string(i.Realm)))
+		checkName("a user's name", i.Name),
+		checkName("a realm's name", string(i.Realm)))
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func checkIdentity(i identity.Identity) error {
 			continue
 		}
 		for _, value := range values {
-			if err := within(maxNameBytes, "the attribute "+name, value); err != nil {
+			if err := checkName("the attribute "+name, value); err != nil {
 				return err
 			}
 		}

@@ -17,12 +17,12 @@ const maxNameBytes = 1024
 // says which value, and how large it may be.
 var ErrLimit = command.ErrTooLarge
 
-// within is nil when what has at most most bytes.
-func within(most int, what, value string) error {
-	if len(value) <= most {
+// checkName is nil when value, which is what, may become part of a key.
+func checkName(what, value string) error {
+	if len(value) <= maxNameBytes {
 		return nil
 	}
-	return command.TooLarge(what, len(value), most)
+	return command.TooLarge(what, len(value), maxNameBytes)
 }
 
 // Session returns a session that is valid now. index is the log index that its
@@ -119,8 +119,8 @@ func (s *Store) Create(ctx context.Context, x session.Session, replaces *session
 	stored session.Session, index uint64, existed bool, err error,
 ) {
 	err = errors.Join(
-		within(maxNameBytes, "a user's name", x.Principal.Username),
-		within(maxNameBytes, "a realm's name", string(x.Principal.Realm)))
+		checkName("a user's name", x.Principal.Username),
+		checkName("a realm's name", string(x.Principal.Realm)))
 	if err != nil {
 		return stored, 0, false, err
 	}
