@@ -275,7 +275,7 @@ func (j *Journeys) welcome(ctx context.Context, id journey.ID, o *outcome, calle
 		x = x.Upgrading(*caller)
 		replaces = &caller.ID
 	}
-	stored, index, err := j.writer.create(ctx, x, replaces)
+	stored, index, _, err := j.config.Sessions.Create(ctx, x, replaces)
 	if errors.Is(err, session.ErrNotFound) {
 		return journey.ErrGone // its session was created before, and has ended
 	}

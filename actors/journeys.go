@@ -65,7 +65,6 @@ type Journeys struct {
 	mux     *mux
 	gateway *gateway
 	records *records
-	writer  sessionWriter
 
 	base   context.Context // ends when Close is called
 	cancel context.CancelCauseFunc
@@ -107,7 +106,6 @@ func New(c Config) (*Journeys, error) {
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),
 		records: newRecords(c.MaxWaiting, c.MaxEnded),
-		writer:  sessionWriter{sessions: c.Sessions},
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.mux = newMux(j.system)
