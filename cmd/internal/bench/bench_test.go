@@ -19,7 +19,11 @@ func demo() User { return User{Name: "demo", Password: "pw"} }
 
 func TestSubjects(t *testing.T) {
 	ctx := t.Context()
-	member, echo := serve(t, am{}), serve(t, EchoHandler())
+	cheap, password, err := CheapHash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, echo := serve(t, am{}), serve(t, EchoHandler(cheap, password))
 	body, err := Yardstick(ctx, member, demo())
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +34,7 @@ func TestSubjects(t *testing.T) {
 	}
 	plan := Plan{
 		Subjects: []Subject{
-			Echo(echo.Addr, echo.PID, body), Start(member), Validate(member, demo()), Login("login", member, demo()),
+			Echo(echo.Addr, echo.PID, body), EchoHash("echo-bcrypt", echo.Addr, echo.PID, body), Start(member), Validate(member, demo()), Login("login", member, demo()),
 			ZeroPage(member, demo()), Hash("hash", os.Getpid(), 1, h, "pw"),
 		},
 		Concurrency: []int{1, 3}, Rounds: 2, Pace: Pace{Count: 20},
@@ -39,7 +43,7 @@ func TestSubjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 6 * 2 * 2; len(records) != want {
+	if want := 7 * 2 * 2; len(records) != want {
 		t.Fatalf("%d records, want %d", len(records), want)
 	}
 	for _, r := range records {
@@ -107,6 +111,36 @@ func TestWrongAnswersAreErrors(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), "a.b.c") || strings.Contains(err.Error(), `"t"`) {
 				t.Errorf("the error shows a token: %v", err)
+			}
+		})
+	}
+}
+
+// The echo with a hash costs what the hash costs, and a hash that does not match
+// is an error: nothing else would show that it is verified at all.
+func TestEchoHash(t *testing.T) {
+	hash, password, err := CheapHash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		password identity.Secret
+		subject  func(addr string) Subject
+		right    bool
+	}{
+		"with the hash":              {password, func(a string) Subject { return EchoHash("h", a, os.Getpid(), yardstick(99)) }, true},
+		"with a hash of another":     {"no", func(a string) Subject { return EchoHash("h", a, os.Getpid(), yardstick(99)) }, false},
+		"echo alone has no such use": {"no", func(a string) Subject { return Echo(a, os.Getpid(), yardstick(99)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, EchoHandler(hash, tc.password))
+			op, err := tc.subject(s.Addr).prepare(t.Context(), s.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer op.close()
+			if err := op.do(t.Context()); (err == nil) != tc.right {
+				t.Errorf("answered with %v", err)
 			}
 		})
 	}

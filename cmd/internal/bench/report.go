@@ -126,8 +126,9 @@ func compare(s Subject, mine, echo, less, rateOf []Record) (*Spread, string) {
 		return nil, ""
 	case s.Less != "" && len(less) == len(mine):
 		return pairs(mine, func(i int) float64 {
-			return ratio(mine[i].cpuPer1000()-less[i].cpuPer1000(), echo[i].cpuPer1000())
-		}), "CPU of echo, less " + s.Less
+			hash := less[i].cpuPer1000() - echo[i].cpuPer1000()
+			return ratio(mine[i].cpuPer1000()-hash, echo[i].cpuPer1000())
+		}), "CPU of echo, less the hash of " + s.Less
 	case s.Less != "":
 		return nil, ""
 	}

@@ -19,8 +19,9 @@ type Subject struct {
 	PID int
 	// Workers bounds the workers whatever the concurrency; zero does not.
 	Workers int
-	// Less names a subject whose CPU is taken off this one's before it is
-	// compared with echo: the hash of a login.
+	// Less names a subject that does an echo and more. What it uses beyond an
+	// echo is taken off this one's CPU before that is compared with echo: the
+	// hash of a login.
 	Less string
 	// RateOf names a subject whose rate this one's is compared with, in place
 	// of comparing its CPU with echo's.
@@ -60,15 +61,25 @@ func (s Server) validate() string { return s.Path + "/json/realms/root/sessions/
 
 // Echo sends body to the echo server at addr and wants it back.
 func Echo(addr string, pid int, body []byte) Subject {
-	return Subject{Name: "echo", PID: pid, addr: addr, prepare: func(_ context.Context, addr string) (operation, error) {
+	return echo(yardstickName, addr, pid, "/", body)
+}
+
+// EchoHash is Echo with a hash verified on the way. What it uses beyond an echo
+// is what the hash costs in a process that serves requests.
+func EchoHash(name, addr string, pid int, body []byte) Subject {
+	return echo(name, addr, pid, hashPath, body)
+}
+
+func echo(name, addr string, pid int, path string, body []byte) Subject {
+	return Subject{Name: name, PID: pid, addr: addr, prepare: func(_ context.Context, addr string) (operation, error) {
 		c := newConn(addr)
 		return operation{close: c.close, do: func(ctx context.Context) error {
-			status, got, err := c.post(ctx, request{path: "/", body: body})
+			status, got, err := c.post(ctx, request{path: path, body: body})
 			if err != nil {
 				return err
 			}
 			if status != 200 || !bytes.Equal(bytes.TrimSpace(got), body) {
-				return wrong("echo", status, got)
+				return wrong(name, status, got)
 			}
 			return nil
 		}}, nil

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/bcrypt"
 
 	"sojourn/actors/identity"
 	"sojourn/cmd/internal/bench"
@@ -52,10 +51,12 @@ interleaved. A wrong answer is an error, and errors make the exit code 1.
 
 Subjects:
   echo          the yardstick
+  echo-bcrypt   the yardstick, with a bcrypt hash of cost 4 verified on the way:
+                what it uses beyond an echo is that hash's own CPU
   start         a journey's first request, never answered
   validate      sessions?_action=validate
   login         two requests; a user with an imported bcrypt hash of cost 4,
-                whose own CPU (subject bcrypt) is taken off
+                whose own CPU (echo-bcrypt less echo) is taken off
   login-zero    the same user in one request, by header lines
   login-argon2  two requests; the default hash. Its rate is compared with that
                 of the bare hash on the same cores (subject argon2)`,
@@ -135,7 +136,7 @@ func (f *benchFlags) check() ([]bench.Demand, error) {
 }
 
 func benchSubjects() []string {
-	return []string{"echo", "start", "validate", "login", "login-zero", "login-argon2"}
+	return []string{"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2"}
 }
 
 func (f *benchFlags) measure(ctx context.Context, env Env) (report bench.Report, err error) {
@@ -177,7 +178,6 @@ type benchTarget struct {
 	server bench.Server
 	user   bench.User // with the default hash
 	cheap  bench.User // with a bcrypt hash of cost 4; no name: cannot be measured
-	hash   identity.Hash
 	close  func() error
 }
 
@@ -236,10 +236,9 @@ func (f *benchFlags) ownMember(ctx context.Context, program string) (_ *benchTar
 
 // addCheap imports the user whose hash costs next to nothing.
 func (t *benchTarget) addCheap(ctx context.Context, secretFile string) error {
-	const password = "bench knows this password"
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	hash, password, err := bench.CheapHash()
 	if err != nil {
-		return fmt.Errorf("make the cheap hash: %w", err)
+		return err
 	}
 	member := target{server: "http://" + t.server.Addr + t.server.Path, secretFile: secretFile}
 	err = member.with(ctx, func(ctx context.Context, c *client.Client) error {
@@ -248,7 +247,7 @@ func (t *benchTarget) addCheap(ctx context.Context, secretFile string) error {
 	if err != nil {
 		return fmt.Errorf("import the user of bench: %w", err)
 	}
-	t.cheap, t.hash = bench.User{Name: "bench", Password: password}, identity.Hash(hash)
+	t.cheap = bench.User{Name: "bench", Password: password}
 	return nil
 }
 
@@ -266,17 +265,20 @@ func (t *benchTarget) subjects(ctx context.Context, echo *bench.Child, names []s
 		return nil, fmt.Errorf("try the member: %w", err)
 	}
 	var out []bench.Subject
-	hash := func(name string, h identity.Hash, password identity.Secret) string {
-		if !slices.ContainsFunc(out, func(s bench.Subject) bool { return s.Name == name }) {
-			out = append(out, bench.Hash(name, os.Getpid(), runtime.GOMAXPROCS(0), h, password))
+	add := func(s bench.Subject) string {
+		if !slices.ContainsFunc(out, func(have bench.Subject) bool { return have.Name == s.Name }) {
+			out = append(out, s)
 		}
-		return name
+		return s.Name
 	}
+	echoHash := bench.EchoHash("echo-bcrypt", echo.HTTP, echo.PID, body)
 	for _, name := range names {
 		var s bench.Subject
 		switch name {
 		case "echo":
 			s = bench.Echo(echo.HTTP, echo.PID, body)
+		case "echo-bcrypt":
+			s = echoHash
 		case "start":
 			s = bench.Start(t.server)
 		case "validate":
@@ -287,7 +289,7 @@ func (t *benchTarget) subjects(ctx context.Context, echo *bench.Child, names []s
 				return nil, fmt.Errorf("make the bare hash: %w", err)
 			}
 			s = bench.Login(name, t.server, t.user)
-			s.RateOf = hash("argon2", h, t.user.Password)
+			s.RateOf = add(bench.Hash("argon2", os.Getpid(), runtime.GOMAXPROCS(0), h, t.user.Password))
 		case "login", "login-zero":
 			if t.cheap.Name == "" {
 				return nil, misusef("--subjects: %s needs a member of bench's own", name)
@@ -296,9 +298,9 @@ func (t *benchTarget) subjects(ctx context.Context, echo *bench.Child, names []s
 			if name == "login-zero" {
 				s = bench.ZeroPage(t.server, t.cheap)
 			}
-			s.Less = hash("bcrypt", t.hash, t.cheap.Password)
+			s.Less = add(echoHash)
 		}
-		out = append(out, s)
+		add(s)
 	}
 	return out, nil
 }
@@ -328,7 +330,11 @@ func echoServer(env Env) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("listen: %w", err)
 			}
-			s := &http.Server{Handler: bench.EchoHandler(), ReadHeaderTimeout: 5 * time.Second}
+			hash, password, err := bench.CheapHash()
+			if err != nil {
+				return err
+			}
+			s := &http.Server{Handler: bench.EchoHandler(hash, password), ReadHeaderTimeout: 5 * time.Second}
 			stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 			defer stop()
 			if err := json.NewEncoder(env.Stdout).Encode(bench.Ready{Event: "ready", HTTP: l.Addr().String()}); err != nil {
