@@ -18,8 +18,22 @@ type MemberID string
 // Member is a process in the cluster.
 type Member struct {
 	ID MemberID
-	// Address is where other members reach it; empty for a member alone.
-	Address string
+	// Name is what its operator calls it; any two members may share one.
+	Name string
+	// Address is where other members reach it, HTTP where clients do; both
+	// HOST:PORT. Address is empty for a member alone.
+	Address, HTTP string
+	// Store names the member's data folder: it outlives the process, and is
+	// another one when the disk was replaced. Cluster is the cluster that the
+	// folder belongs to, zero for none yet.
+	Store   string
+	Cluster [16]byte
+	// Expect is how many members are to found a new cluster together, as this
+	// one was told.
+	Expect int
+	// Protocol is the newest version of the protocol between members that it
+	// speaks.
+	Protocol int
 	// Draining members are leaving: they rank last.
 	Draining bool
 

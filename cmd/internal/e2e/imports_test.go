@@ -20,7 +20,7 @@ const module = "sojourn"
 func layers() map[string][]string {
 	pureCore := []string{"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
 	meets := []string{
-		"actors", "actors/*", "cluster", "cluster/placement", "cts", "cts/session", "cts/command",
+		"actors", "actors/*", "cluster", "cluster/link", "cluster/placement", "cts", "cts/session", "cts/command",
 		"http/wire", "http/rest", "http/login", "http/console", "http/server", "cmd/internal/config", "cmd/internal/secret",
 	}
 	return map[string][]string{
@@ -32,6 +32,7 @@ func layers() map[string][]string {
 		"actors/identity":            {"actors/realm"},
 		"actors/node":                {"actors/callback", "actors/tree", "actors/identity", "actors/realm", "actors/internal/amjson", "cts/session"},
 		"actors/journey":             {"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/realm", "cts/session"},
+		"cluster/link":               {},
 		"cluster/placement":          {},
 		"cts/session":                {"actors/realm"},
 		"cts/command":                {"cts/session", "actors/identity", "actors/realm"},
@@ -42,7 +43,7 @@ func layers() map[string][]string {
 		"actors/internal/*":  pureCore,
 		"actors/ldap":        {"actors/identity", "actors/realm"},
 		"cluster":            {"cluster/placement"},
-		"cluster/simnet":     {"cluster/placement"},
+		"cluster/simnet":     {},
 		"cts":                {"cts/session", "cts/command", "cts/internal/*", "actors/identity", "actors/realm"},
 		"cts/internal/*":     {"cts/session", "cts/command", "cts/internal/*", "actors/identity", "actors/realm"},
 		"cts/ctstest":        {"cts", "cts/session", "cts/command", "actors/identity", "actors/realm"},
@@ -60,7 +61,10 @@ func layers() map[string][]string {
 			"cmd/internal/daemon", "cmd/internal/config", "cmd/internal/secret", "cmd/internal/bench", "cmd/internal/chaos",
 			"http/client", "http/wire", "actors/tree", "actors/node", "actors/realm", "actors/identity",
 		},
-		"cmd/internal/e2e": {},
+		"cmd/internal/e2e": {
+			"cluster/simnet", "cmd/internal/chaos", "cmd/internal/config", "cmd/internal/daemon", "cmd/internal/secret",
+			"http/client", "http/wire",
+		},
 		"cmd/sojourn":      {"cmd/internal/cli"},
 	}
 }
