@@ -65,7 +65,7 @@ func layers() map[string][]string {
 			"cluster/simnet", "cmd/internal/chaos", "cmd/internal/config", "cmd/internal/daemon", "cmd/internal/secret",
 			"http/client", "http/wire",
 		},
-		"cmd/sojourn":      {"cmd/internal/cli"},
+		"cmd/sojourn": {"cmd/internal/cli"},
 	}
 }
 
