@@ -68,16 +68,18 @@ func (v View) Len() int { return len(v.members) }
 // Owner is the member that ranks first for key; false in an empty view. It
 // allocates nothing.
 func (v View) Owner(key [16]byte) (Member, bool) {
-	var best Member
-	var top uint64
+	if len(v.members) == 0 {
+		return Member{}, false
+	}
 	k := fold(key)
-	for i, m := range v.members {
-		s := mix64(k ^ m.mix)
-		if i == 0 || before(m, s, best, top) {
+	best, top := &v.members[0], mix64(k^v.members[0].mix)
+	for i := 1; i < len(v.members); i++ {
+		m := &v.members[i]
+		if s := mix64(k ^ m.mix); before(m, s, best, top) {
 			best, top = m, s
 		}
 	}
-	return best, len(v.members) > 0
+	return *best, true
 }
 
 // Rank returns the first n members for key by rendezvous hashing: the owner,
@@ -86,7 +88,7 @@ func (v View) Rank(key [16]byte, n int) []Member {
 	k := fold(key)
 	ranked := slices.Clone(v.members)
 	slices.SortFunc(ranked, func(a, b Member) int {
-		if before(a, mix64(k^a.mix), b, mix64(k^b.mix)) {
+		if before(&a, mix64(k^a.mix), &b, mix64(k^b.mix)) {
 			return -1
 		}
 		return 1
@@ -94,7 +96,7 @@ func (v View) Rank(key [16]byte, n int) []Member {
 	return ranked[:min(n, len(ranked))]
 }
 
-func before(a Member, sa uint64, b Member, sb uint64) bool {
+func before(a *Member, sa uint64, b *Member, sb uint64) bool {
 	if a.Draining != b.Draining {
 		return b.Draining
 	}
