@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -13,6 +14,9 @@ import (
 type Config struct {
 	// Address to listen on, "host:port". Port 0 lets the kernel choose.
 	Address string
+	// Listener takes the place of Address. The server closes it, but not when
+	// Listen fails. May be nil.
+	Listener net.Listener
 	// TLS, when set, makes the listener speak TLS 1.2 or newer and nothing
 	// else.
 	TLS *TLS

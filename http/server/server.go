@@ -43,9 +43,12 @@ func Listen(cfg Config) (*Server, error) {
 		}
 		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.certificate}
 	}
-	listener, err := net.Listen("tcp", cfg.Address) //nolint:noctx // opening a listener does not block
-	if err != nil {
-		return nil, fmt.Errorf("server: listen on %s: %w", cfg.Address, err)
+	listener := cfg.Listener
+	if listener == nil {
+		listener, err = net.Listen("tcp", cfg.Address) //nolint:noctx // opening a listener does not block
+		if err != nil {
+			return nil, fmt.Errorf("server: listen on %s: %w", cfg.Address, err)
+		}
 	}
 	base, cancel := context.WithCancelCause(context.Background())
 	conns := newConnections(cfg.Limits.Connections, cfg.TLS == nil)
