@@ -88,15 +88,38 @@ type Cookie struct {
 	LBValue string `yaml:"lbValue"`
 }
 
-// Cluster is the side that faces other members.
+// Cluster is the side that faces other members. All of them share the cluster
+// secret.
 type Cluster struct {
-	// Addr is the address for gossip, consensus and actor messages. Default:
-	// none, a member alone.
+	// Addr is the HOST:PORT to listen on for other members, TCP and UDP; port 0
+	// lets the kernel choose. Default: none, a member alone.
 	Addr string `yaml:"addr"`
-	// Join lists members to meet at the start. Default: none.
+	// Advertise is the HOST:PORT under which other members reach this one; port
+	// 0 stands for the one that is bound. Default: Addr, which then must not be
+	// "every address" (0.0.0.0, [::]).
+	Advertise string `yaml:"advertise"`
+	// Join lists members to meet, HOST:PORT each; this one may be among them,
+	// so that all members can have the same list. They are tried again for as
+	// long as they are absent. Default: none.
 	Join []string `yaml:"join"`
-	// Expect is how many members found a new cluster together. Default 1.
+	// Expect is how many members found a new cluster together, 1 to 9. Two
+	// groups that cannot see each other must not both be as many: when Join
+	// names the planned members, it must be more than half of them. 1 without
+	// Join founds a cluster at once; 1 with Join founds none and waits for one
+	// that is there. A folder that belongs to a cluster founds none either.
+	// Default 1.
 	Expect int `yaml:"expect"`
+	// Slow multiplies all timings between members, 1 to 10, for hosts or
+	// networks that stall: a lost member is then noticed that much later. The
+	// same for all members. Default 1.
+	Slow int `yaml:"slow"`
+	// TLSCert, TLSKey and TLSCA name PEM files of the operator's own PKI: this
+	// member's certificate, which serves both sides of a connection, its key,
+	// and the authorities whose certificates are let in. All or none; without
+	// them the certificates are derived from the secret. Default: none.
+	TLSCert string `yaml:"tlsCert"`
+	TLSKey  string `yaml:"tlsKey"`
+	TLSCA   string `yaml:"tlsCA"`
 }
 
 // Encryption at rest of the data folder.
@@ -228,7 +251,7 @@ func Default() Config {
 			LBName:   "amlbcookie",
 			LBValue:  "01",
 		},
-		Cluster: Cluster{Expect: 1},
+		Cluster: Cluster{Expect: 1, Slow: 1},
 		Limits: Limits{
 			Body:        256 << 10,
 			AdminBody:   8 << 20,

@@ -22,7 +22,7 @@ func (c Config) faults() []Fault {
 	c.validateStores(v)
 	c.HTTP.validate(v, c.Dev)
 	c.Cookie.validate(v)
-	c.Cluster.validate(v)
+	c.validateCluster(v)
 	c.Limits.validate(v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
@@ -57,15 +57,18 @@ func (v *verdict) atLeast(key string, value, least int) {
 	}
 }
 
-func (v *verdict) hostPort(key, value string) {
+// hostPort reports whether value is an address to listen on.
+func (v *verdict) hostPort(key, value string) bool {
 	_, port, err := net.SplitHostPort(value)
 	if err != nil {
 		v.add(key, "%q is not HOST:PORT", value)
-		return
+		return false
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		v.add(key, "%q is not a port number", port)
+		return false
 	}
+	return true
 }
 
 func (c Config) validateStores(v *verdict) {
@@ -156,18 +159,6 @@ func token(text string) bool {
 		}
 	}
 	return text != ""
-}
-
-func (c Cluster) validate(v *verdict) {
-	v.atLeast("cluster.expect", c.Expect, 1)
-	if c.Addr != "" {
-		v.hostPort("cluster.addr", c.Addr)
-	} else if len(c.Join) > 0 || c.Expect > 1 {
-		v.add("cluster.addr", "an address is needed to meet other members")
-	}
-	for _, j := range c.Join {
-		v.hostPort("cluster.join", j)
-	}
 }
 
 func (l Limits) validate(v *verdict) {
