@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sojourn/actors/realm"
 	"sojourn/cts/internal/damage"
 	"sojourn/cts/internal/seal"
@@ -43,9 +45,33 @@ type Config struct {
 	// changed. It must not block. May be nil.
 	OnDocument func(kind realm.DocumentKind, r realm.Name)
 
+	// Network connects the store with those of other members; nil is a network
+	// of nobody.
+	Network Network
+	// Address is where other members reach this one, HOST:PORT; Name is what its
+	// operator calls it. Both may be empty without a Network.
+	Address, Name string
+	// Join says that there is a cluster to join, or one to be founded with
+	// others. Without it, and with Expect of at most 1, an empty folder begins
+	// a cluster of its own at once.
+	Join bool
+	// Expect is how many members found a new cluster together: a majority of
+	// those that are planned, or all. With Join, at most 1 means that this member
+	// founds none but waits until one takes it in.
+	Expect int
+	// Slow multiplies all timings of the protocols between members, 1 to 10, for
+	// slow or starved machines. 0 is 1.
+	Slow int
+	// Boottime is the time since the machine was started, the time that it was
+	// suspended included: leases are measured by it. nil is CLOCK_BOOTTIME.
+	Boottime func() time.Duration
+
 	// boot names the running kernel; tests pretend that it was started anew.
 	boot func() (string, error)
 }
+
+// maxSlow bounds Config.Slow.
+const maxSlow = 10
 
 func (c Config) withDefaults() (Config, error) {
 	var faults []error
@@ -69,6 +95,16 @@ func (c Config) withDefaults() (Config, error) {
 	if c.OnDocument == nil {
 		c.OnDocument = func(realm.DocumentKind, realm.Name) {}
 	}
+	if c.Network == nil {
+		c.Network = nobody{}
+	}
+	if c.Boottime == nil {
+		c.Boottime = boottime
+	}
+	c.Slow = orElse(c.Slow, 1)
+	if c.Slow < 1 || c.Slow > maxSlow {
+		faults = append(faults, fmt.Errorf("timings cannot be multiplied by %d: 1 to %d", c.Slow, maxSlow))
+	}
 	c.HotSessions = orElse(c.HotSessions, 100_000)
 	c.SweepInterval = orElse(c.SweepInterval, 5*time.Second)
 	c.FlushInterval = orElse(c.FlushInterval, 5*time.Second)
@@ -87,3 +123,12 @@ func orElse[T int | uint64 | time.Duration](value, otherwise T) T {
 // DamagedError says that a file of the data folder is damaged, missing or
 // foreign. It names the file and the remedy.
 type DamagedError = damage.Error
+
+// boottime reads CLOCK_BOOTTIME.
+func boottime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic(err) // Linux has had it since 2.6.39
+	}
+	return time.Duration(t.Nano())
+}

@@ -59,10 +59,23 @@ type Store struct {
 	err   error // of Close
 }
 
-// Open opens a store and returns when it answers, or when ctx ends. On a full
-// disk, and when a restore is incomplete, it returns a store that is not Ready.
-// A *DamagedError names a file that is not what was written.
+// Open is Start and Await.
 func Open(ctx context.Context, c Config) (*Store, error) {
+	s, err := Start(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Await(ctx); err != nil {
+		closing := s.Close() //nolint:contextcheck // ctx may have ended already
+		return nil, errors.Join(fmt.Errorf("open token store: %w", err), closing)
+	}
+	return s, nil
+}
+
+// Start opens a store and returns at once. Until it is part of a cluster that
+// has a leader it answers nothing; Await waits for that. A *DamagedError names a
+// file that is not what was written.
+func Start(c Config) (*Store, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("open token store: %w", err)
@@ -71,12 +84,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open token store: %w", err)
 	}
-	if err := s.await(ctx); err != nil {
-		closing := s.Close() //nolint:contextcheck // ctx may have ended already
-		return nil, errors.Join(fmt.Errorf("open token store: %w", err), closing)
-	}
 	return s, nil
 }
+
+// ID names the store: it is drawn when its data folder is created, and goes with
+// it.
+func (s *Store) ID() string { return s.folder.format.Member }
 
 // open brings everything up; what is up when it fails is closed again.
 func open(c Config) (_ *Store, err error) {
@@ -188,9 +201,10 @@ func (s *Store) openFiles() error {
 	return s.log.Check(point + 1)
 }
 
-// await returns when the store answers, or cannot for a reason that only the
-// operator can remove.
-func (s *Store) await(ctx context.Context) error {
+// Await returns when the store answers, or when ctx ends. It also returns when
+// the store cannot answer for a reason that only the operator can remove, a full
+// disk or an incomplete restore: the store is not Ready then.
+func (s *Store) Await(ctx context.Context) error {
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for {
