@@ -19,6 +19,7 @@ import (
 type (
 	// begin hands over a journey that has just started and must be kept.
 	begin struct {
+		errand
 		id      journey.ID
 		request journey.StartRequest
 		plan    *journey.Plan
@@ -27,8 +28,15 @@ type (
 	}
 	// resume answers a journey's current step.
 	resume struct {
+		errand
 		request journey.ResumeRequest
 		digest  digest
+	}
+	// errand is what both say of the step's work: who offers to do it, and
+	// when it is to be given up.
+	errand struct {
+		offer offer
+		until time.Time
 	}
 	// ran is the actor's own: a step that needed effects has come to its end.
 	ran struct {
@@ -73,8 +81,9 @@ type outcome struct {
 	token session.TokenID
 }
 
-// Receive handles one message. It does not block: effects run on a goroutine
-// of their own, which reports back as a message.
+// Receive handles one message. It does not block: effects run outside, on the
+// goroutine that waits for the answer or one of their own, which reports back
+// as a message.
 func (a *journeyActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *begin:
@@ -92,7 +101,7 @@ func (a *journeyActor) begin(c actor.Context, m *begin) {
 	env := journey.Env{Now: m.state.Started, Rand: a.j.config.Rand, Request: &m.request.Request}
 	a.now = &stepping{waiting: []*actor.PID{c.Sender()}, start: &m.request}
 	a.now.ref.Realm, a.now.ref.IndexType, a.now.ref.IndexValue = m.request.Realm, m.request.IndexType, m.request.IndexValue
-	a.run(c, m.plan, m.state, m.step, env, m.request.Session)
+	a.run(c, &m.errand, m.plan, m.state, m.step, env, m.request.Session)
 }
 
 // resume decides what an answer means: the current step, a repeat of the last
@@ -161,7 +170,7 @@ func (a *journeyActor) advance(c actor.Context, rec *record, m *resume) {
 		return
 	}
 	a.now = &stepping{step: ref.Step, digest: m.digest, old: rec, ref: ref, waiting: []*actor.PID{c.Sender()}}
-	a.run(c, plan.Plan, state, step, env, m.request.Session)
+	a.run(c, &m.errand, plan.Plan, state, step, env, m.request.Session)
 }
 
 // load returns the journey as it waits, and what its next step needs.
@@ -199,7 +208,7 @@ func (a *journeyActor) load(rec *record, ref journey.Ref) (*plan, journey.State,
 }
 
 // run takes a step to its end. Only one that wants effects leaves the mailbox.
-func (a *journeyActor) run(c actor.Context, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) {
+func (a *journeyActor) run(c actor.Context, e *errand, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) {
 	if env.Settings == nil {
 		settings, err := a.j.config.Catalog.Settings(a.j.base, plan.Realm)
 		if err != nil {
@@ -214,8 +223,8 @@ func (a *journeyActor) run(c actor.Context, plan *journey.Plan, state journey.St
 	}
 	j, id, self := a.j, a.id, c.Self()
 	root := c.ActorSystem().Root
-	j.run(func() {
-		o, err := j.drive(id, plan, state, step, env, caller)
+	j.run(e, func(ctx context.Context) {
+		o, err := j.drive(ctx, id, plan, state, step, env, caller)
 		root.Send(self, &ran{outcome: o, err: err})
 	})
 }
@@ -223,9 +232,7 @@ func (a *journeyActor) run(c actor.Context, plan *journey.Plan, state journey.St
 // drive runs effects and the steps that follow until the journey asks or has
 // ended, and creates the session of one that succeeded. It runs off the
 // mailbox, on its own copy of the state.
-func (j *Journeys) drive(id journey.ID, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) (o outcome, err error) {
-	ctx, cancel := context.WithTimeout(j.base, j.config.StepTimeout)
-	defer cancel()
+func (j *Journeys) drive(ctx context.Context, id journey.ID, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) (o outcome, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			j.logger.Error("a journey step panicked", "realm", plan.Realm, "tree", plan.Name, "journey", id,

@@ -48,8 +48,9 @@ type Config struct {
 	// MaxEnded bounds the memory of journeys that have ended; zero means
 	// 4,000,000.
 	MaxWaiting, MaxEnded int64
-	// StepTimeout bounds the effects of one step; zero means 30 seconds. It
-	// runs on though the client has gone, so that a retry finds the result.
+	// StepTimeout bounds the effects of one step; zero means 30 seconds. A
+	// request's own deadline does so too. A step runs on though the client has
+	// gone, so that a retry finds the result.
 	StepTimeout time.Duration
 }
 
@@ -66,9 +67,10 @@ type Journeys struct {
 	gateway *gateway
 	records *records
 
-	base   context.Context // ends when Close is called
-	cancel context.CancelCauseFunc
-	work   sync.WaitGroup
+	base      context.Context // ends when Close is called
+	cancel    context.CancelCauseFunc
+	deadlines *deadlines
+	work      sync.WaitGroup
 
 	closing sync.Once
 	counts  counts
@@ -108,6 +110,7 @@ func New(c Config) (*Journeys, error) {
 		records: newRecords(c.MaxWaiting, c.MaxEnded),
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
+	j.deadlines = newDeadlines(j.base)
 	j.mux = newMux(j.system)
 	// Receive never blocks, so a message is handled on its sender's goroutine,
 	// or by whoever is in the mailbox already; nobody has to be woken for it.
@@ -130,13 +133,17 @@ func (j *Journeys) Close() {
 	})
 }
 
-// run does work off the mailboxes; Close waits for it.
-func (j *Journeys) run(f func()) {
+// run does an errand's work off the mailboxes, by its sender if that offers it;
+// Close waits for it.
+func (j *Journeys) run(e *errand, f func(ctx context.Context)) {
 	j.work.Add(1)
-	j.crew.run(func() {
+	work := func() {
 		defer j.work.Done()
-		f()
-	})
+		f(j.deadlines.at(e.until))
+	}
+	if !e.offer.take(work) {
+		j.crew.run(work)
+	}
 }
 
 // sweep expires records once a second.
@@ -193,7 +200,8 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if j.records.full() {
 		return journey.Reply{}, errFull
 	}
-	reply, err := j.route(ctx, id, &begin{id: id, request: r, plan: plan.Plan, state: state, step: step})
+	m := &begin{errand: j.errand(ctx), id: id, request: r, plan: plan.Plan, state: state, step: step}
+	reply, err := j.route(ctx, id, m, &m.offer)
 	if err != nil {
 		return journey.Reply{}, err
 	}
@@ -305,16 +313,31 @@ func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey
 	if err != nil {
 		return journey.Reply{}, fmt.Errorf("digest of answers: %w", err)
 	}
-	return j.route(ctx, r.Ref.Journey, &resume{request: r, digest: d})
+	m := &resume{errand: j.errand(ctx), request: r, digest: d}
+	return j.route(ctx, r.Ref.Journey, m, &m.offer)
 }
 
-// route sends a message to the journey's owner and waits for its reply.
-func (j *Journeys) route(ctx context.Context, id journey.ID, message any) (journey.Reply, error) {
+// errand is that of a request: its step ends with the request's deadline, but
+// not with the request.
+func (j *Journeys) errand(ctx context.Context) errand {
+	until := time.Now().Add(j.config.StepTimeout)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
+		until = deadline
+	}
+	return errand{until: until}
+}
+
+// route sends a message to the journey's owner, does what the owner leaves to
+// it, and waits for the reply.
+func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *offer) (journey.Reply, error) {
 	owner, ok := j.config.View().Owner(id)
 	if !ok || owner.ID != j.config.Self {
 		return journey.Reply{}, &session.UnavailableError{Reason: "the journey's owner cannot be reached", RetryAfter: time.Second}
 	}
-	got, err := j.mux.ask(ctx, j.base, func(replyTo *actor.PID) { j.gateway.deliver(id, message, replyTo) })
+	got, err := j.mux.ask(ctx, j.base, func(replyTo *actor.PID) {
+		j.gateway.deliver(id, message, replyTo)
+		own.fulfil()
+	})
 	if err != nil {
 		return journey.Reply{}, unavailable(err)
 	}

@@ -51,6 +51,11 @@ func (m *mux) ask(ctx, base context.Context, send func(replyTo *actor.PID)) (any
 
 	send(&actor.PID{Address: m.pid.Address, Id: m.pid.Id, RequestId: id})
 	select {
+	case got := <-reply: // most have come by now: ctx need not start its timer
+		return got, nil
+	default:
+	}
+	select {
 	case got := <-reply:
 		return got, nil
 	case <-ctx.Done():
