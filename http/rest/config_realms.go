@@ -30,6 +30,9 @@ func (h *Handler) globalConfig() *endpoint {
 			operation{method: "GET", path: "sojourn/backup", guard: guardOperator, run: takeBackup},
 			operation{method: "POST", path: "sojourn/backup", guard: guardOperator, run: restoreBackup})
 	}
+	if h.cfg.Resources.Members != nil {
+		operations = append(operations, memberOperations()...)
+	}
 	e := resource(newVersions("1.0", "2.0"), 0, operations...)
 	e.anyRealm = true
 	return e

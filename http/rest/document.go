@@ -24,6 +24,7 @@ func resourceFault(err error) (fault, bool) {
 		setting *realm.SettingError
 		backup  *BackupError
 		limit   *LimitError
+		refused *MemberRefusedError
 	)
 	switch {
 	case errors.As(err, &backup):
@@ -32,6 +33,10 @@ func resourceFault(err error) (fault, bool) {
 		return fault{status: http.StatusBadRequest, message: limit.Error()}, true
 	case errors.Is(err, realm.ErrNoDocument), errors.Is(err, identity.ErrNotFound):
 		return fault{status: http.StatusNotFound}, true
+	case errors.Is(err, ErrNoMember):
+		return fault{status: http.StatusNotFound, message: "No such member"}, true
+	case errors.As(err, &refused):
+		return fault{status: http.StatusConflict, message: refused.Reason}, true
 	case errors.Is(err, realm.ErrConflict):
 		return fault{status: http.StatusPreconditionFailed}, true
 	case errors.Is(err, identity.ErrReadOnly):

@@ -21,6 +21,7 @@ type Resources struct {
 	NodeTypes *node.Registry
 	Health    Health
 	Backups   Backups
+	Members   Members
 	// OperatorToken opens every operation when it is presented as a bearer
 	// token. Empty, no token does.
 	OperatorToken OperatorToken
@@ -125,7 +126,7 @@ func (h *Handler) addResources(t map[string]*endpoint) {
 		t["realm-config"] = h.realmConfig()
 		t["scripts"] = h.scripts()
 	}
-	if res.Documents != nil || res.Backups != nil {
+	if res.Documents != nil || res.Backups != nil || res.Members != nil {
 		t["global-config"] = h.globalConfig()
 	}
 }

@@ -2,10 +2,12 @@ package rest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"sojourn/actors/identity"
 	"sojourn/actors/realm"
@@ -183,4 +185,63 @@ func (m *memoryDocuments) DeleteDocument(ctx context.Context, kind realm.Documen
 	}
 	delete(m.all, key)
 	return d, nil
+}
+
+// memoryMembers is a cluster that does what it is told.
+type memoryMembers struct {
+	mu   sync.Mutex
+	all  []Member
+	fail error
+}
+
+// threeMembers are a leader that answers, a follower, and one that is gone.
+func threeMembers() []Member {
+	lease, over, lag := 612345*time.Microsecond, -time.Second, uint64(3)
+	return []Member{
+		{
+			ID: "b2", Process: "22", Name: "two", Address: "10.0.0.2:7946", HTTP: "10.0.0.2:8080", Voter: true, State: MemberAlive,
+			Lease: &over, Lag: &lag, LastSeen: noon.Add(1234567 * time.Nanosecond), Sees: []string{"one", "two"}, Protocol: 1, Version: "0.1.0",
+		},
+		{ID: "c3", Name: "three", State: MemberDead},
+		{
+			ID: "a1", Process: "11", Name: "one", Address: "10.0.0.1:7946", HTTP: "10.0.0.1:8080", Voter: true, Leader: true, Self: true, State: MemberAlive,
+			Lease: &lease, Lag: new(uint64), LastSeen: noon, Sees: []string{"one", "two"}, Protocol: 1, Version: "0.1.0",
+		},
+	}
+}
+
+func (m *memoryMembers) Members(context.Context) ([]Member, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.all), m.fail
+}
+
+func (m *memoryMembers) Remove(_ context.Context, id string) error {
+	return m.change(id, func(i int) error {
+		if m.all[i].Leader {
+			return &MemberRefusedError{Reason: "1 of 2 voters would be alive: no quorum"}
+		}
+		m.all = slices.Delete(m.all, i, i+1)
+		return nil
+	})
+}
+
+func (m *memoryMembers) Promote(_ context.Context, id string) error {
+	return m.change(id, func(i int) error {
+		m.all[i].Voter = true
+		return nil
+	})
+}
+
+func (m *memoryMembers) change(id string, do func(i int) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	i := slices.IndexFunc(m.all, func(x Member) bool { return x.ID == id })
+	if i < 0 {
+		return fmt.Errorf("member %s: %w", id, ErrNoMember)
+	}
+	return do(i)
 }

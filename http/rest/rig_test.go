@@ -33,26 +33,28 @@ const operatorToken = "an operator token for tests"
 
 // rig is a Handler over stores in memory.
 type rig struct {
-	t     testing.TB
-	h     *Handler
-	keys  session.Keys
-	store *memorySessions
-	users *memoryUsers
-	docs  *memoryDocuments
-	now   time.Time
-	well  error // what Health says
-	saved []byte
+	t       testing.TB
+	h       *Handler
+	keys    session.Keys
+	store   *memorySessions
+	users   *memoryUsers
+	docs    *memoryDocuments
+	members *memoryMembers
+	now     time.Time
+	well    error // what Health says
+	saved   []byte
 }
 
 func newRig(t testing.TB, edit ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{
-		t:     t,
-		keys:  session.Keys{Secret: []byte("a secret for tests, 32 bytes long"), Mark: []byte("a mark for tests, 32 bytes long..")},
-		store: &memorySessions{all: map[session.ID]session.Session{}},
-		users: &memoryUsers{all: map[realm.Name]map[string]identity.Identity{}},
-		docs:  &memoryDocuments{all: map[documentKey]realm.Document{}},
-		now:   noon,
+		t:       t,
+		keys:    session.Keys{Secret: []byte("a secret for tests, 32 bytes long"), Mark: []byte("a mark for tests, 32 bytes long..")},
+		store:   &memorySessions{all: map[session.ID]session.Session{}},
+		users:   &memoryUsers{all: map[realm.Name]map[string]identity.Identity{}},
+		docs:    &memoryDocuments{all: map[documentKey]realm.Document{}},
+		members: &memoryMembers{all: threeMembers()},
+		now:     noon,
 	}
 	cfg := Config{
 		Path:        "/am",
@@ -72,6 +74,7 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 			NodeTypes:     node.Builtin(),
 			Backups:       r,
 			Health:        r,
+			Members:       r.members,
 			OperatorToken: operatorToken,
 			Build:         Build{Version: "0.1.0", Revision: "abc", Date: "2026-March-01 12:00"},
 		},

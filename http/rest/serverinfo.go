@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"errors"
 	"io"
 	"net/http"
 
+	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
 
@@ -96,28 +98,48 @@ func (b Build) full() string {
 	return full
 }
 
-// health is /json/health/… (am-contract section 4.2): a status and no body.
+// health is /json/health/… (am-contract section 4.2): a status and no body,
+// but a member that is not ready says why.
 func (h *Handler) health() *endpoint {
-	report := func(state func() error) func(*call) error {
-		return func(c *call) error {
-			status := http.StatusOK
-			if state() != nil {
-				status = http.StatusServiceUnavailable
-			}
-			header := c.w.Header()
-			header["Content-Api-Version"] = c.api.header
-			header["Cache-Control"] = cacheNoStore
-			header["Content-Length"] = []string{"0"}
-			c.w.WriteHeader(status)
-			return nil
-		}
-	}
+	health := h.cfg.Resources.Health
 	e := resource(newVersions("1.0"), 0,
-		operation{method: "GET", path: "live", guard: guardAnyone, run: report(h.cfg.Resources.Health.Live)},
-		operation{method: "GET", path: "ready", guard: guardAnyone, run: report(h.cfg.Resources.Health.Ready)},
+		operation{method: "GET", path: "live", guard: guardAnyone, run: func(c *call) error {
+			if health.Live() != nil {
+				return c.bare(http.StatusServiceUnavailable)
+			}
+			return c.bare(http.StatusOK)
+		}},
+		operation{method: "GET", path: "ready", guard: guardAnyone, run: func(c *call) error {
+			err := health.Ready()
+			if err == nil {
+				return c.bare(http.StatusOK)
+			}
+			// What an outage's reason says is for everybody. Why a store has
+			// failed names its files: that is for the log.
+			var unavailable *session.UnavailableError
+			if health.Live() != nil || !errors.As(err, &unavailable) {
+				return c.bare(http.StatusServiceUnavailable)
+			}
+			c.w.Header()["Cache-Control"] = cacheNoStore
+			return fault{
+				status:     http.StatusServiceUnavailable,
+				message:    unavailable.Reason,
+				retryAfter: max(unavailable.RetryAfter, retryAfter),
+			}
+		}},
 	)
 	e.anyRealm = true
 	return e
+}
+
+// bare answers with a status alone.
+func (c *call) bare(status int) error {
+	header := c.w.Header()
+	header["Content-Api-Version"] = c.api.header
+	header["Cache-Control"] = cacheNoStore
+	header["Content-Length"] = []string{"0"}
+	c.w.WriteHeader(status)
+	return nil
 }
 
 // IsAlive is AM's old health page, /isAlive.jsp below the context path.
