@@ -1,32 +1,25 @@
 package cts
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
 
-	"sojourn/cts/command"
 	"sojourn/cts/internal/damage"
-	"sojourn/cts/internal/fsm"
 	"sojourn/cts/internal/hclogslog"
 )
 
 const (
-	// aloneTimeout is how long a member that is alone waits before it elects
-	// itself: nobody else could be leading.
-	aloneTimeout = 20 * time.Millisecond
-	// checkpointCommands and checkpointInterval are how much may have to be
-	// applied again after a power cut, and how old a checkpoint gets.
-	checkpointCommands = 20_000
-	checkpointInterval = 30 * time.Second
-	// maxTrailing and trailingBytes bound how much of the log stays behind a
-	// checkpoint for members that lag.
-	maxTrailing   = 20_000
-	minTrailing   = 256
-	trailingBytes = 64 << 20
+	// electionTimeout is how long a member waits for a sign of its leader before
+	// it asks for votes, and leaderTimeout how long a leader goes on without a
+	// sign of the majority.
+	electionTimeout = 500 * time.Millisecond
+	leaderTimeout   = 400 * time.Millisecond
+	// commitTimeout is how long, at most twice, an idle member waits to hear that
+	// the last entry is committed.
+	commitTimeout = 20 * time.Millisecond
 	logCache      = 512
 	// never is longer than any process runs.
 	never = 100 * 365 * 24 * time.Hour
@@ -34,10 +27,12 @@ const (
 
 func (s *Store) raftConfig() *raft.Config {
 	c := raft.DefaultConfig()
-	c.LocalID = raft.ServerID(s.folder.format.Member)
+	c.LocalID = raft.ServerID(s.ID())
 	c.Logger = hclogslog.New(s.config.Log)
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = aloneTimeout, aloneTimeout, aloneTimeout
-	c.CommitTimeout = aloneTimeout
+	c.ElectionTimeout = s.slow(electionTimeout)
+	c.HeartbeatTimeout = c.ElectionTimeout // electNow shortens it
+	c.LeaderLeaseTimeout = s.slow(leaderTimeout)
+	c.CommitTimeout = commitTimeout
 	c.MaxAppendEntries = 256
 	c.BatchApplyCh = true
 	c.NoSnapshotRestoreOnStart = true
@@ -49,18 +44,23 @@ func (s *Store) raftConfig() *raft.Config {
 	return c
 }
 
-// startRaft starts raft, and on an empty log a cluster of this member alone.
+// startRaft starts raft. On an empty log, if this member is not to meet others,
+// it begins a cluster of this member alone.
 func (s *Store) startRaft() (err error) {
 	defer damage.Catch(s.folder.path(logDir), &err)
 	config := s.raftConfig()
-	address, transport := raft.NewInmemTransport(raft.ServerAddress(config.LocalID))
 	exists, err := raft.HasExistingState(s.log, s.log, s.points)
 	if err != nil {
 		return fmt.Errorf("look for raft state: %w", err)
 	}
-	if !exists {
-		alone := raft.Configuration{Servers: []raft.Server{{ID: config.LocalID, Address: address}}}
-		if err := raft.BootstrapCluster(config, s.log, s.log, s.points, transport, alone); err != nil {
+	transport := s.newTransport()
+	defer func() {
+		if s.raft == nil {
+			err = errors.Join(err, transport.Close())
+		}
+	}()
+	if !exists && s.foundsAlone() {
+		if err := raft.BootstrapCluster(config, s.log, s.log, s.points, transport, s.alone()); err != nil {
 			return fmt.Errorf("begin a cluster: %w", err)
 		}
 	}
@@ -72,122 +72,55 @@ func (s *Store) startRaft() (err error) {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
-	return nil
+	return s.electNow()
 }
 
-// lead follows this member in and out of leadership. A new leader first has
-// everything before its term applied, and only then answers.
-func (s *Store) lead() {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case leads := <-s.raft.LeaderCh():
-			s.writes.term.Store(0)
-			if !leads {
-				s.gate.set(following, "no leader")
-				continue
-			}
-			if err := s.takeOffice(s.raft.CurrentTerm()); err != nil {
-				s.config.Log.Warn("leads, but cannot write yet", "err", err)
-				s.gate.set(following, "no leader")
-			}
+// foundsAlone reports whether an empty folder begins a cluster without asking.
+func (s *Store) foundsAlone() bool { return !s.config.Join && s.config.Expect <= 1 }
+
+// alone is the configuration of a cluster of this member.
+func (s *Store) alone() raft.Configuration {
+	return raft.Configuration{Servers: []raft.Server{{
+		ID: raft.ServerID(s.ID()), Address: raft.ServerAddress(s.ownAddress()),
+	}}}
+}
+
+// soleVoter reports whether a configuration has this member as its only voter.
+func (s *Store) soleVoter(c raft.Configuration) bool {
+	voters, own := 0, false
+	for _, server := range c.Servers {
+		if server.Suffrage == raft.Voter {
+			voters++
+			own = own || server.ID == raft.ServerID(s.ID())
 		}
 	}
+	return own && voters == 1
 }
 
-// takeOffice applies an entry of the new term: all before it is applied then.
-func (s *Store) takeOffice(term uint64) error {
-	cluster, err := s.clusterID()
-	if err != nil {
-		return err
+// electNow lets this member elect itself at once if it is the only one with a
+// vote: nobody else could be leading. raft looks at its timer when it is made
+// shorter.
+func (s *Store) electNow() error {
+	future := s.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
 	}
-	var c command.Command = command.Noop{}
-	if cluster == [16]byte{} {
-		id := command.ClusterID{}
-		_, _ = rand.Read(id.ID[:]) // never fails
-		c = id
-	}
-	data, err := command.Append(nil, c)
-	if err != nil {
-		return err
-	}
-	p := s.writes.propose(data, term, nil)
-	if _, err := s.writes.wait(s.ctx, p); err != nil {
-		return err
-	}
-	incomplete, err := s.isRestoring()
-	if err != nil {
-		return err
-	}
-	if incomplete {
-		s.gate.set(restoring, restoreIncomplete)
-	}
-	s.writes.term.Store(term)
-	s.gate.set(following, "")
-	return nil
-}
-
-func (s *Store) clusterID() (id [16]byte, err error) {
-	err = s.fsm.View(func(v fsm.View) error {
-		value, _, err := v.Get(command.ClusterKey())
-		copy(id[:], value)
-		return err
-	})
-	return id, err
-}
-
-func (s *Store) isRestoring() (incomplete bool, err error) {
-	err = s.fsm.View(func(v fsm.View) error {
-		_, incomplete, err = v.Get(command.RestoreKey())
-		return err
-	})
-	return incomplete, err
-}
-
-// checkpoint makes the state durable from time to time, so that the log can be
-// cut and little has to be applied again after a power cut.
-func (s *Store) checkpoint() {
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	last := time.Now()
-	var before fsm.Work
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case now := <-tick.C:
-			work := s.fsm.Work()
-			due := work.Commands-before.Commands >= checkpointCommands ||
-				(work.Entries > before.Entries && now.Sub(last) >= checkpointInterval)
-			if !due || s.fsm.Err() != nil {
-				continue
-			}
-			s.trail(work)
-			if err := s.takeCheckpoint(); err != nil {
-				s.config.Log.Warn("no checkpoint", "err", err)
-			}
-			before, last = work, now
-		}
-	}
-}
-
-// trail sets how many entries stay in the log, by how large they are.
-func (s *Store) trail(work fsm.Work) {
-	average := max(1, work.Bytes/max(1, work.Entries))
-	keep := min(maxTrailing, max(minTrailing, trailingBytes/average))
-	reload := s.raft.ReloadableConfig()
-	reload.TrailingLogs = keep
-	if err := s.raft.ReloadConfig(reload); err != nil {
-		s.config.Log.Warn("log not cut", "err", err)
-	}
-}
-
-func (s *Store) takeCheckpoint() error {
-	err := s.raft.Snapshot().Error()
-	if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) || errors.Is(err, raft.ErrRaftShutdown) {
-		s.counts.checkpoints.Add(1)
+	if !s.soleVoter(future.Configuration()) {
 		return nil
 	}
-	return fmt.Errorf("checkpoint: %w", err)
+	reload := s.raft.ReloadableConfig()
+	reload.HeartbeatTimeout -= time.Microsecond
+	if err := s.raft.ReloadConfig(reload); err != nil {
+		return fmt.Errorf("elect: %w", err)
+	}
+	return nil
+}
+
+// ownAddress is what the configuration names as this member's: only a hint,
+// others look it up.
+func (s *Store) ownAddress() string {
+	if s.config.Address == "" {
+		return s.ID() // nobody dials it
+	}
+	return s.config.Address
 }
