@@ -66,7 +66,7 @@ func rootCommand(env Env) *cobra.Command {
 		Use:   "sojourn",
 		Short: "Login journeys and sessions for clients of PingAM, in one binary",
 	},
-		serveCommand(env), usersCommand(env), journeysCommand(env), sessionsCommand(env), realmsCommand(env),
+		serveCommand(env), usersCommand(env), journeysCommand(env), sessionsCommand(env), realmsCommand(env), membersCommand(env),
 		backupCommand(env), restoreCommand(env), keysCommand(env), configCommand(env), benchCommand(env), versionCommand(env),
 	)
 	root.SetIn(env.Stdin)

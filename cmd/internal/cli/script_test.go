@@ -36,9 +36,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"mode":   checkMode,
-			"member": func(ts *testscript.TestScript, _ bool, args []string) { startMember(t, ts, args) },
-			"save":   save,
+			"mode":    checkMode,
+			"member":  func(ts *testscript.TestScript, _ bool, args []string) { startMember(t, ts, args) },
+			"cluster": func(ts *testscript.TestScript, _ bool, args []string) { startCluster(ts, args) },
+			"save":    save,
 		},
 	})
 }
