@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
-
 	"sync"
 	"testing"
 	"time"
