@@ -121,9 +121,9 @@ func (a *journeyActor) resume(c actor.Context, m *resume) {
 	switch {
 	case over:
 		a.refuse(c, journey.ErrGone)
-	case rec != nil && step+1 == rec.step+bit(rec.reply != nil) && m.digest == rec.digest:
+	case rec != nil && step+1 == rec.step+bit(rec.end != nil) && m.digest == rec.digest:
 		a.repeat(c, rec, m)
-	case rec != nil && (rec.reply != nil || step != rec.step):
+	case rec != nil && (rec.end != nil || step != rec.step):
 		a.refuse(c, journey.ErrGone)
 	default:
 		a.advance(c, rec, m)
@@ -140,8 +140,8 @@ func bit(b bool) uint32 {
 // repeat gives the reply that the same answers got before.
 func (a *journeyActor) repeat(c actor.Context, rec *record, m *resume) {
 	a.j.counts.replayed.Add(1)
-	if rec.reply != nil {
-		a.respond(c, &answer{reply: *rec.reply})
+	if rec.end != nil {
+		a.respond(c, &answer{reply: rec.end.reply(m.request.Ref.Realm)})
 		return
 	}
 	state, err := journey.Decode(rec.state)
@@ -304,7 +304,7 @@ func (a *journeyActor) finish(c actor.Context, m *ran) {
 		result.reply, result.err = a.commit(now, m.outcome)
 	}
 	if errors.Is(result.err, journey.ErrOtherUser) {
-		a.end(now, m.outcome, nil)
+		a.end(now, m.outcome, &ended{message: journey.ErrOtherUser.Error()})
 	}
 	a.j.gateway.settle(a.id, len(now.waiting))
 	for _, pid := range now.waiting {
@@ -316,7 +316,7 @@ func (a *journeyActor) finish(c actor.Context, m *ran) {
 func (a *journeyActor) commit(now *stepping, o outcome) (journey.Reply, error) {
 	reply := journey.Reply{Realm: o.plan.Realm, Ask: o.ask, Done: o.done, Token: o.token}
 	if o.done != nil {
-		a.end(now, o, &reply)
+		a.end(now, o, endedOf(o.done, o.token))
 		return reply, nil
 	}
 	if now.old == nil && a.j.records.full() {
@@ -337,13 +337,10 @@ func (a *journeyActor) commit(now *stepping, o outcome) (journey.Reply, error) {
 }
 
 // end notes that the journey is over.
-func (a *journeyActor) end(now *stepping, o outcome, reply *journey.Reply) {
-	if reply == nil {
-		reply = &journey.Reply{Realm: now.ref.Realm, Done: &journey.Done{Message: journey.ErrOtherUser.Error()}}
-	}
+func (a *journeyActor) end(now *stepping, o outcome, end *ended) {
 	expires := now.ref.Expires
 	if now.start == nil { // nobody holds a reference to a journey that ended as it started
-		a.j.records.put(a.id, now.old, &record{step: now.step, digest: now.digest, expires: expires, reply: reply}, o.env.Now)
+		a.j.records.put(a.id, now.old, &record{step: now.step, digest: now.digest, expires: expires, end: end}, o.env.Now)
 	}
 	a.j.audit(a.id, o)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // record is what is kept of a journey between two requests: the encoded state
-// of one that waits, or the reply of one that has ended. Records are never
+// of one that waits, or what is left of one that has ended. Records are never
 // changed, only replaced.
 type record struct {
 	// step is the current step of a waiting journey, the last one of an ended
@@ -21,8 +21,8 @@ type record struct {
 	digest  digest
 	expires time.Time
 	state   []byte
-	// reply is that of an ended journey.
-	reply *journey.Reply
+	// end is set for an ended journey.
+	end *ended
 }
 
 // replyGrace is how long the last reply of a journey can be asked for again:
@@ -100,7 +100,7 @@ func (r *records) put(id journey.ID, old, next *record, now time.Time) bool {
 	r.counter(next).Add(1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if next.reply != nil {
+	if next.end != nil {
 		r.plan(now.Add(replyGrace), id)
 	}
 	if old == nil || !old.expires.Equal(next.expires) {
@@ -110,7 +110,7 @@ func (r *records) put(id journey.ID, old, next *record, now time.Time) bool {
 }
 
 func (r *records) counter(rec *record) *atomic.Int64 {
-	if rec.reply != nil {
+	if rec.end != nil {
 		return &r.ended
 	}
 	return &r.waiting
@@ -161,7 +161,7 @@ func (r *records) expire(id journey.ID, now time.Time) {
 	case !rec.expires.After(now):
 		delete(s.byID, id)
 		r.counter(rec).Add(-1)
-	case rec.reply != nil:
+	case rec.end != nil:
 		delete(s.byID, id)
 		s.over[id] = rec.expires.Unix()
 	}
@@ -203,7 +203,7 @@ func (r *records) forget(id journey.ID) bool {
 		r.ended.Add(-1)
 		return true
 	}
-	if rec := s.byID[id]; rec != nil && rec.reply != nil {
+	if rec := s.byID[id]; rec != nil && rec.end != nil {
 		delete(s.byID, id)
 		r.ended.Add(-1)
 		return true

@@ -44,7 +44,7 @@ func TestRecordsForgetTheOldestEnds(t *testing.T) {
 	r.put(waiting, nil, &record{step: 1, expires: start.Add(time.Minute)}, start)
 	for n := range uint64(6) {
 		at := start.Add(time.Duration(n) * time.Second)
-		r.put(idOf(n), nil, &record{expires: at.Add(5 * time.Minute), reply: &journey.Reply{}}, at)
+		r.put(idOf(n), nil, &record{expires: at.Add(5 * time.Minute), end: &ended{}}, at)
 	}
 	r.sweep(start.Add(10 * time.Second))
 	if r.ended.Load() != 3 {
@@ -77,7 +77,7 @@ func TestRecordsAgainstModel(t *testing.T) {
 			switch rapid.IntRange(0, 2).Draw(t, "operation") {
 			case 0, 1:
 				old, over := r.get(id)
-				if over || (old != nil && old.reply != nil) {
+				if over || (old != nil && old.end != nil) {
 					continue // the actor writes nothing over an end
 				}
 				next := &record{expires: now.Add(time.Duration(rapid.IntRange(1, 300).Draw(t, "life")) * time.Second)}
@@ -85,7 +85,7 @@ func TestRecordsAgainstModel(t *testing.T) {
 					next.expires = old.expires
 				}
 				if rapid.Bool().Draw(t, "end") {
-					next.reply = &journey.Reply{}
+					next.end = &ended{}
 				}
 				r.put(id, old, next, now)
 				model[id] = fact{next, now}
@@ -102,7 +102,7 @@ func TestRecordsAgainstModel(t *testing.T) {
 					t.Fatalf("%v was forgotten before its time", id)
 				case !alive && (rec != nil || over) && r.dueBy(now):
 					t.Fatalf("%v is known %s after its end", id, now.Sub(f.rec.expires))
-				case rec != nil && rec.reply == nil:
+				case rec != nil && rec.end == nil:
 					waiting++
 				case rec != nil || over:
 					ended++

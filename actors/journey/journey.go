@@ -145,7 +145,8 @@ type Reply struct {
 	Ask *Ask
 	// Done is set at the end. After success with a session, Token and
 	// Done.Session are those of the session; Existing says that it was there
-	// before and nothing was run.
+	// before and nothing was run. A reply that is given again has the token and
+	// all that an answer says, and no session.
 	Done     *Done
 	Realm    realm.Name
 	Token    session.TokenID

@@ -1,0 +1,48 @@
+package actors
+
+import (
+	"maps"
+
+	"sojourn/actors/journey"
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+)
+
+// ended is what is kept of a journey's last reply for a client that did not get
+// it: what an answer says, without the session that it speaks of. Under load
+// these are most of what the collector has to look at, so that they are few and
+// small objects.
+type ended struct {
+	success, noSession, lockout bool
+
+	url, message string
+	details      map[string]string // nil for most
+	token        session.TokenID
+}
+
+func endedOf(done *journey.Done, token session.TokenID) *ended {
+	e := &ended{
+		success: done.Success, noSession: done.NoSession, lockout: done.Lockout,
+		url: done.URL, message: done.Message, details: done.Details, token: token,
+	}
+	if len(done.PropertyDetails) > 0 {
+		e.details = maps.Clone(done.Details)
+		if e.details == nil {
+			e.details = map[string]string{}
+		}
+		for name, property := range done.PropertyDetails {
+			if value, ok := done.Session.Properties[property]; ok {
+				e.details[name] = value
+			}
+		}
+	}
+	return e
+}
+
+// reply is the last reply again.
+func (e *ended) reply(r realm.Name) journey.Reply {
+	return journey.Reply{Realm: r, Token: e.token, Done: &journey.Done{
+		Success: e.success, NoSession: e.noSession, Lockout: e.lockout,
+		URL: e.url, Message: e.message, Details: e.details,
+	}}
+}

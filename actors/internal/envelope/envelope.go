@@ -1,0 +1,197 @@
+// Package envelope is what members say to each other about journeys, as bytes.
+//
+// A member that a client's request reached sends a Start or a Resume to the
+// member where the journey is to live or lives, and gets an Answer back. The
+// formats are written down in actors/DESIGN.md. They hold passwords, answers
+// and tokens: nothing here prints its content, and no error quotes it.
+//
+// The package is pure.
+package envelope
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"sojourn/actors/journey"
+)
+
+// Version is the first byte of every message. A member refuses a message of
+// another version with an Answer of its own.
+const Version = 1
+
+// MaxSize bounds a message, in bytes. A client's request is far smaller
+// (http/rest bounds its body), and so is what a tree asks.
+const MaxSize = 4 << 20
+
+// Message is what one member asks of another: a *Start or a *Resume.
+type Message interface{ message() }
+
+// Start begins a journey that must be kept. The receiver runs the tree's start
+// itself: nothing of the sender's attempt has left it.
+type Start struct {
+	// ID is the journey's. The same Start twice is one journey.
+	ID journey.ID
+	// Request is without Username and Password: the first callbacks are filled
+	// where the client's request arrived.
+	Request journey.StartRequest
+}
+
+// Resume answers the current step of a journey.
+type Resume struct {
+	// Digest recognises the same answers when they come again.
+	Digest [16]byte
+	// Find asks only a member that has the journey: one that has no record of
+	// it must not replay its start.
+	Find    bool
+	Request journey.ResumeRequest
+}
+
+// Answer is what came of a Message: a Reply, or an error of package journey's
+// list, of callback or identity, a *session.UnavailableError, ErrNotHere or a
+// *RefusedError. Any other error keeps its text alone.
+type Answer struct {
+	Reply journey.Reply
+	Err   error
+}
+
+func (*Start) message()  {}
+func (*Resume) message() {}
+
+const redacted = "[redacted]"
+
+func (s *Start) String() string    { return fmt.Sprintf("start of journey %s %s", s.ID, redacted) }
+func (s *Start) GoString() string  { return s.String() }
+func (r *Resume) String() string   { return fmt.Sprintf("answers for journey %s %s", r.Request.Ref.Journey, redacted) }
+func (r *Resume) GoString() string { return r.String() }
+func (Answer) String() string      { return redacted }
+func (Answer) GoString() string    { return redacted }
+
+// LogValue redacts.
+func (s *Start) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// LogValue redacts.
+func (r *Resume) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// LogValue redacts.
+func (Answer) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// ErrMalformed says that bytes are not a message of this version.
+var ErrMalformed = errors.New("not a message about a journey")
+
+// ErrSize says that a message is larger than MaxSize or holds values nested
+// deeper than maxDepth.
+var ErrSize = errors.New("a message about a journey is too large")
+
+// VersionError says that a message is of a version that this member does not
+// speak.
+type VersionError struct{ Version byte }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("a message of version %d, not %d", e.Version, Version)
+}
+
+// The second byte of a message.
+const (
+	kindStart  = 1
+	kindResume = 2
+	kindReply  = 3
+	kindError  = 4
+)
+
+// Encode writes a message.
+func Encode(m Message) ([]byte, error) {
+	w := newWriter()
+	switch m := m.(type) {
+	case *Start:
+		w.byte(kindStart)
+		w.raw(m.ID[:])
+		w.start(&m.Request)
+	case *Resume:
+		w.byte(kindResume)
+		w.raw(m.Digest[:])
+		w.bool(m.Find)
+		w.resume(&m.Request)
+	}
+	return w.done()
+}
+
+// Decode reads what Encode wrote. Its errors are ErrMalformed, ErrSize and
+// *VersionError.
+func Decode(raw []byte) (Message, error) {
+	r, kind, err := open(raw)
+	if err != nil {
+		return nil, err
+	}
+	var m Message
+	switch kind {
+	case kindStart:
+		s := &Start{}
+		r.fill(s.ID[:])
+		s.Request = r.start()
+		m = s
+	case kindResume:
+		s := &Resume{}
+		r.fill(s.Digest[:])
+		s.Find = r.bool()
+		s.Request = r.resume()
+		m = s
+	default:
+		return nil, ErrMalformed
+	}
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Encode writes an answer. One that is too large is an error to its receiver
+// too: there is always something to send.
+func (a Answer) Encode() []byte {
+	w := newWriter()
+	if a.Err != nil {
+		w.byte(kindError)
+		w.error(a.Err)
+	} else {
+		w.byte(kindReply)
+		w.reply(&a.Reply)
+	}
+	raw, err := w.done()
+	if err != nil && a.Err == nil {
+		return Answer{Err: err}.Encode()
+	}
+	return raw
+}
+
+// DecodeAnswer reads what Answer.Encode wrote. Its errors are those of Decode.
+func DecodeAnswer(raw []byte) (Answer, error) {
+	r, kind, err := open(raw)
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	switch kind {
+	case kindReply:
+		a.Reply = r.reply()
+	case kindError:
+		a.Err = r.error()
+	default:
+		return Answer{}, ErrMalformed
+	}
+	if err := r.done(); err != nil {
+		return Answer{}, err
+	}
+	return a, nil
+}
+
+func open(raw []byte) (*reader, byte, error) {
+	switch {
+	case len(raw) > MaxSize:
+		return nil, 0, ErrSize
+	case len(raw) > 0 && raw[0] != Version:
+		return nil, 0, &VersionError{raw[0]}
+	case len(raw) < 2:
+		return nil, 0, ErrMalformed
+	}
+	return &reader{rest: raw[2:]}, raw[1], nil
+}
