@@ -188,16 +188,21 @@ func (p *place) try(t *testing.T, args ...string) (*member, error) {
 	return m, nil
 }
 
-// await reads the ready line.
+// await reads up to the ready line. Nothing but the listening line may come
+// before it.
 func (m *member) await(lines <-chan string) error {
-	line, ok := <-lines
-	if !ok {
-		return errors.New("it ended without a ready line")
+	for line := range lines {
+		var said readyLine
+		err := json.Unmarshal([]byte(line), &said)
+		switch {
+		case err == nil && said.Event == "ready":
+			m.readyLine = said
+			return nil
+		case err != nil || said.Event != "listening":
+			return fmt.Errorf("instead of a ready line it said %q", line)
+		}
 	}
-	if err := json.Unmarshal([]byte(line), &m.readyLine); err != nil || m.Event != "ready" {
-		return fmt.Errorf("instead of a ready line it said %q", line)
-	}
-	return nil
+	return errors.New("it ended without a ready line")
 }
 
 // environment is ours without what would configure a member.
