@@ -15,7 +15,8 @@ import (
 	"sojourn/cts/session"
 )
 
-// Messages to a journey actor. Each is answered by one *answer.
+// Messages to a journey actor. Each is answered by one *answer. A third one is
+// the actor's own: an *outcome, when a step has come to its end.
 type (
 	// begin hands over a journey that has just started and must be kept.
 	begin struct {
@@ -37,11 +38,6 @@ type (
 	errand struct {
 		offer offer
 		until time.Time
-	}
-	// ran is the actor's own: a step that needed effects has come to its end.
-	ran struct {
-		outcome outcome
-		err     error
 	}
 )
 
@@ -71,7 +67,8 @@ type stepping struct {
 	start   *journey.StartRequest // set for a begin
 }
 
-// outcome is a step computed to its end, before it is committed.
+// outcome is a step on the way to its end, not committed yet. After an error
+// the rest of it means nothing: the journey is where it was.
 type outcome struct {
 	plan  *journey.Plan
 	state journey.State
@@ -79,6 +76,7 @@ type outcome struct {
 	ask   *journey.Ask
 	done  *journey.Done
 	token session.TokenID
+	err   error
 }
 
 // Receive handles one message. It does not block: effects run outside, on the
@@ -92,7 +90,7 @@ func (a *journeyActor) Receive(c actor.Context) {
 	case *resume:
 		a.id = m.request.Ref.Journey
 		a.resume(c, m)
-	case *ran:
+	case *outcome:
 		a.finish(c, m)
 	}
 }
@@ -209,53 +207,53 @@ func (a *journeyActor) load(rec *record, ref journey.Ref) (*plan, journey.State,
 
 // run takes a step to its end. Only one that wants effects leaves the mailbox.
 func (a *journeyActor) run(c actor.Context, e *errand, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) {
-	if env.Settings == nil {
-		settings, err := a.j.config.Catalog.Settings(a.j.base, plan.Realm)
-		if err != nil {
-			a.finish(c, &ran{err: err})
+	o := &outcome{plan: plan, state: state, env: env}
+	if o.env.Settings == nil {
+		if o.env.Settings, o.err = a.j.config.Catalog.Settings(a.j.base, plan.Realm); o.err != nil {
+			a.finish(c, o)
 			return
 		}
-		env.Settings = settings
 	}
 	if ask, ok := step.(journey.Ask); ok {
-		a.finish(c, &ran{outcome: outcome{plan: plan, state: state, env: env, ask: &ask}})
+		o.ask = &ask
+		a.finish(c, o)
 		return
 	}
 	j, id, self := a.j, a.id, c.Self()
 	root := c.ActorSystem().Root
 	j.run(e, func(ctx context.Context) {
-		o, err := j.drive(ctx, id, plan, state, step, env, caller)
-		root.Send(self, &ran{outcome: o, err: err})
+		o.err = j.drive(ctx, id, o, step, caller)
+		root.Send(self, o)
 	})
 }
 
 // drive runs effects and the steps that follow until the journey asks or has
 // ended, and creates the session of one that succeeded. It runs off the
-// mailbox, on its own copy of the state.
-func (j *Journeys) drive(ctx context.Context, id journey.ID, plan *journey.Plan, state journey.State, step journey.Step, env journey.Env, caller *session.Session) (o outcome, err error) {
+// mailbox; nobody else knows of o.
+func (j *Journeys) drive(ctx context.Context, id journey.ID, o *outcome, step journey.Step, caller *session.Session) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			j.logger.Error("a journey step panicked", "realm", plan.Realm, "tree", plan.Name, "journey", id,
+			j.logger.Error("a journey step panicked", "realm", o.plan.Realm, "tree", o.plan.Name, "journey", id,
 				"fault", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
-			err = fmt.Errorf("a step of tree %s panicked", plan.Name)
+			err = fmt.Errorf("a step of tree %s panicked", o.plan.Name)
 		}
 	}()
 	for {
 		switch now := step.(type) {
 		case journey.Ask:
-			return outcome{plan: plan, state: state, env: env, ask: &now}, nil
+			o.ask = &now
+			return nil
 		case journey.Done:
-			o := outcome{plan: plan, state: state, env: env, done: &now}
-			err := j.welcome(ctx, id, &o, caller)
-			return o, err
+			o.done = &now
+			return j.welcome(ctx, id, o, caller)
 		case journey.Do:
-			result, err := j.effects.run(ctx, plan.Realm, now.Effect)
+			result, err := j.effects.run(ctx, o.plan.Realm, now.Effect)
 			if err != nil {
-				return outcome{}, err
+				return err
 			}
-			env.Now = j.config.Now()
-			if state, step, err = journey.Advance(plan, state, journey.Input{Result: result}, env); err != nil {
-				return outcome{}, err
+			o.env.Now = j.config.Now()
+			if o.state, step, err = journey.Advance(o.plan, o.state, journey.Input{Result: result}, o.env); err != nil {
+				return err
 			}
 		}
 	}
@@ -296,15 +294,15 @@ func (j *Journeys) welcome(ctx context.Context, id journey.ID, o *outcome, calle
 
 // finish commits a step that has come to its end and answers all who wait for
 // it. After an error the journey is where it was before the step.
-func (a *journeyActor) finish(c actor.Context, m *ran) {
+func (a *journeyActor) finish(c actor.Context, o *outcome) {
 	now := a.now
 	a.now = nil
-	result := &answer{err: m.err}
-	if m.err == nil {
-		result.reply, result.err = a.commit(now, m.outcome)
+	result := &answer{err: o.err}
+	if o.err == nil {
+		result.reply, result.err = a.commit(now, o)
 	}
 	if errors.Is(result.err, journey.ErrOtherUser) {
-		a.end(now, m.outcome, &ended{message: journey.ErrOtherUser.Error()})
+		a.end(now, o, &ended{message: journey.ErrOtherUser.Error()})
 	}
 	a.j.gateway.settle(a.id, len(now.waiting))
 	for _, pid := range now.waiting {
@@ -313,7 +311,7 @@ func (a *journeyActor) finish(c actor.Context, m *ran) {
 }
 
 // commit stores the step's record and makes its reply.
-func (a *journeyActor) commit(now *stepping, o outcome) (journey.Reply, error) {
+func (a *journeyActor) commit(now *stepping, o *outcome) (journey.Reply, error) {
 	reply := journey.Reply{Realm: o.plan.Realm, Ask: o.ask, Done: o.done, Token: o.token}
 	if o.done != nil {
 		a.end(now, o, endedOf(o.done, o.token))
@@ -337,7 +335,7 @@ func (a *journeyActor) commit(now *stepping, o outcome) (journey.Reply, error) {
 }
 
 // end notes that the journey is over.
-func (a *journeyActor) end(now *stepping, o outcome, end *ended) {
+func (a *journeyActor) end(now *stepping, o *outcome, end *ended) {
 	expires := now.ref.Expires
 	if now.start == nil { // nobody holds a reference to a journey that ended as it started
 		a.j.records.put(a.id, now.old, &record{step: now.step, digest: now.digest, expires: expires, end: end}, o.env.Now)
@@ -346,7 +344,7 @@ func (a *journeyActor) end(now *stepping, o outcome, end *ended) {
 }
 
 // audit writes the one line that each finished journey gives.
-func (j *Journeys) audit(id journey.ID, o outcome) {
+func (j *Journeys) audit(id journey.ID, o *outcome) {
 	if o.done == nil {
 		return
 	}
