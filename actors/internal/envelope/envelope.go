@@ -60,9 +60,11 @@ func (*Resume) message() {}
 
 const redacted = "[redacted]"
 
-func (s *Start) String() string    { return fmt.Sprintf("start of journey %s %s", s.ID, redacted) }
-func (s *Start) GoString() string  { return s.String() }
-func (r *Resume) String() string   { return fmt.Sprintf("answers for journey %s %s", r.Request.Ref.Journey, redacted) }
+func (s *Start) String() string   { return fmt.Sprintf("start of journey %s %s", s.ID, redacted) }
+func (s *Start) GoString() string { return s.String() }
+func (r *Resume) String() string {
+	return fmt.Sprintf("answers for journey %s %s", r.Request.Ref.Journey, redacted)
+}
 func (r *Resume) GoString() string { return r.String() }
 func (Answer) String() string      { return redacted }
 func (Answer) GoString() string    { return redacted }

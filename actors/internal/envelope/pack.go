@@ -263,8 +263,7 @@ func (r *reader) time() time.Time {
 	return time.Unix(seconds, int64(nanos)).UTC()
 }
 
-// size begins a list or map. Each of its items takes a byte at least, so that
-// no more room is made for them than the message is long.
+// size begins a list or map. Each of its items takes a byte at least.
 func (r *reader) size() (n int, some bool) {
 	size := r.uvarint()
 	if size == 0 {
@@ -277,13 +276,17 @@ func (r *reader) size() (n int, some bool) {
 	return int(size - 1), true //nolint:gosec // bounded by the line above
 }
 
+// room is how many items a list is made for before they have been read: a
+// message that claims many must have them.
+func room(n int) int { return min(n, 64) }
+
 func (r *reader) texts() []string {
 	n, some := r.size()
 	if !some {
 		return nil
 	}
-	list := make([]string, 0, n)
-	for range n {
+	list := make([]string, 0, room(n))
+	for i := 0; i < n && !r.bad; i++ {
 		list = append(list, r.text())
 	}
 	return list
@@ -294,8 +297,8 @@ func (r *reader) textMap() map[string]string {
 	if !some {
 		return nil
 	}
-	m := make(map[string]string, n)
-	for range n {
+	m := make(map[string]string, room(n))
+	for i := 0; i < n && !r.bad; i++ {
 		key := r.text()
 		m[key] = r.text()
 	}
@@ -307,8 +310,8 @@ func (r *reader) textsMap() map[string][]string {
 	if !some {
 		return nil
 	}
-	m := make(map[string][]string, n)
-	for range n {
+	m := make(map[string][]string, room(n))
+	for i := 0; i < n && !r.bad; i++ {
 		key := r.text()
 		m[key] = r.texts()
 	}
@@ -356,8 +359,8 @@ func (r *reader) values() []any {
 	if !some {
 		return nil
 	}
-	list := make([]any, 0, n)
-	for range n {
+	list := make([]any, 0, room(n))
+	for i := 0; i < n && !r.bad; i++ {
 		list = append(list, r.value())
 	}
 	return list
@@ -368,8 +371,8 @@ func (r *reader) object() map[string]any {
 	if !some {
 		return nil
 	}
-	m := make(map[string]any, n)
-	for range n {
+	m := make(map[string]any, room(n))
+	for i := 0; i < n && !r.bad; i++ {
 		key := r.text()
 		m[key] = r.value()
 	}

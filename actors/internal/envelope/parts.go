@@ -53,8 +53,8 @@ func (w *writer) resume(s *journey.ResumeRequest) {
 func (r *reader) resume() journey.ResumeRequest {
 	s := journey.ResumeRequest{Ref: r.ref()}
 	if n, some := r.size(); some {
-		s.Answers = make([]callback.Answer, 0, n)
-		for range n {
+		s.Answers = make([]callback.Answer, 0, room(n))
+		for i := 0; i < n && !r.bad; i++ {
 			s.Answers = append(s.Answers, callback.Answer{Type: callback.Type(r.text()), Values: r.values()})
 		}
 	}
@@ -199,8 +199,8 @@ func (w *writer) ask(a *journey.Ask) {
 func (r *reader) ask() *journey.Ask {
 	a := &journey.Ask{}
 	if n, some := r.size(); some {
-		a.Callbacks = make([]callback.Callback, 0, n)
-		for range n {
+		a.Callbacks = make([]callback.Callback, 0, room(n))
+		for i := 0; i < n && !r.bad; i++ {
 			a.Callbacks = append(a.Callbacks, callback.Callback{
 				Type:     callback.Type(r.text()),
 				Output:   r.entries(),
@@ -227,8 +227,8 @@ func (r *reader) entries() []callback.Entry {
 	if !some {
 		return nil
 	}
-	list := make([]callback.Entry, 0, n)
-	for range n {
+	list := make([]callback.Entry, 0, room(n))
+	for i := 0; i < n && !r.bad; i++ {
 		list = append(list, callback.Entry{Name: r.text(), Value: r.value()})
 	}
 	return list

@@ -25,6 +25,7 @@ func layers() map[string][]string {
 	}
 	return map[string][]string{
 		"actors/internal/amjson":     {},
+		"actors/internal/envelope":   append(pureCore, "cts/session"),
 		"actors/internal/transcript": {},
 		"actors/realm":               {"actors/internal/amjson"},
 		"actors/callback":            {},
@@ -87,8 +88,8 @@ func owners() map[string][]string {
 // purePackages have no goroutine, clock, random source, network, disk or logger.
 func purePackages() []string {
 	return []string{
-		"actors/internal/amjson", "actors/realm", "actors/callback", "actors/tree", "actors/identity", "actors/node",
-		"actors/journey", "cluster/placement", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
+		"actors/internal/amjson", "actors/internal/envelope", "actors/realm", "actors/callback", "actors/tree",
+		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
 	}
 }
 
