@@ -82,6 +82,33 @@ func (v View) Owner(key [16]byte) (Member, bool) {
 	return *best, true
 }
 
+// Home is the member that ranks first for key when draining is not regarded:
+// what began to live there before the member started to leave may still do. It
+// allocates nothing.
+func (v View) Home(key [16]byte) (Member, bool) {
+	if len(v.members) == 0 {
+		return Member{}, false
+	}
+	k := fold(key)
+	best, top := &v.members[0], mix64(k^v.members[0].mix)
+	for i := 1; i < len(v.members); i++ {
+		m := &v.members[i]
+		if s := mix64(k ^ m.mix); s > top { // equal: the smaller id, which came before
+			best, top = m, s
+		}
+	}
+	return *best, true
+}
+
+// Member is the view's member of an id; false when it has none.
+func (v View) Member(id MemberID) (Member, bool) {
+	i, ok := slices.BinarySearchFunc(v.members, id, func(m Member, id MemberID) int { return cmp.Compare(m.ID, id) })
+	if !ok {
+		return Member{}, false
+	}
+	return v.members[i], true
+}
+
 // Rank returns the first n members for key by rendezvous hashing: the owner,
 // then its standbys. Members that are draining come after all others.
 func (v View) Rank(key [16]byte, n int) []Member {

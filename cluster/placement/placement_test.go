@@ -51,6 +51,29 @@ func TestOwnerIsFirstOfRank(t *testing.T) {
 	})
 }
 
+// TestHomeIsTheOwnerBeforeAnybodyLeft: when members start to drain, home stays.
+func TestHomeIsTheOwnerBeforeAnybodyLeft(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := members(rapid.IntRange(1, 9).Draw(t, "members"))
+		k := key(rapid.Uint64().Draw(t, "key"))
+		owner, _ := placement.NewView(1, all...).Owner(k)
+		for i := range all {
+			all[i].Draining = rapid.Bool().Draw(t, "draining")
+		}
+		v := placement.NewView(2, all...)
+		home, ok := v.Home(k)
+		if !ok || home.ID != owner.ID {
+			t.Fatalf("home %v, want %v", home.ID, owner.ID)
+		}
+		if m, ok := v.Member(home.ID); !ok || m != home {
+			t.Fatalf("member %v is %v, %v", home.ID, m, ok)
+		}
+		if m, ok := v.Member("nobody"); ok {
+			t.Fatalf("found %v", m)
+		}
+	})
+}
+
 // TestOrderOfMembersDoesNotMatter: views with the same members rank alike,
 // however their members arrived.
 func TestOrderOfMembersDoesNotMatter(t *testing.T) {
@@ -112,7 +135,9 @@ func TestKeysAreSpreadEvenly(t *testing.T) {
 
 func TestEmptyView(t *testing.T) {
 	var v placement.View
-	if _, ok := v.Owner(key(1)); ok || len(v.Rank(key(1), 3)) != 0 {
+	_, owned := v.Owner(key(1))
+	_, home := v.Home(key(1))
+	if owned || home || len(v.Rank(key(1), 3)) != 0 {
 		t.Error("an empty view owns keys")
 	}
 }
