@@ -1,0 +1,152 @@
+package link
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	batchSize = 64 << 10        // a writer fills its buffer up to here
+	keepBatch = 1 << 20         // a larger buffer is not kept
+	stall     = 5 * time.Second // a write that takes longer breaks the connection
+)
+
+// outbox holds the frames that wait to be written to one connection. Any
+// goroutine puts, one runs. A frame is encoded under the lock: once it is taken
+// or dropped its body is not looked at any more.
+type outbox struct {
+	wake chan struct{} // one place: there is something to write
+	done chan struct{} // closed by close
+
+	mu     sync.Mutex
+	frames []frame
+	first  int // frames before it are written
+	closed bool
+}
+
+// deadlineWriter is the part of a net.Conn that a writer needs.
+type deadlineWriter interface {
+	Write(b []byte) (int, error)
+	SetWriteDeadline(t time.Time) error
+}
+
+func newOutbox() *outbox {
+	return &outbox{wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// put queues a frame; false: the outbox is closed and the frame will not be sent.
+func (o *outbox) put(f frame) bool {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return false
+	}
+	o.frames = append(o.frames, f)
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// drop takes back the frame with this id; false: it is gone already.
+func (o *outbox) drop(id uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := o.first; i < len(o.frames); i++ {
+		if o.frames[i].id == id {
+			copy(o.frames[i:], o.frames[i+1:])
+			o.frames[len(o.frames)-1] = frame{}
+			o.frames = o.frames[:len(o.frames)-1]
+			return true
+		}
+	}
+	return false
+}
+
+// waiting counts the frames not yet taken.
+func (o *outbox) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.frames) - o.first
+}
+
+// close ends the outbox and returns the frames that were never taken.
+func (o *outbox) close() []frame {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil
+	}
+	o.closed = true
+	close(o.done)
+	left := o.frames[o.first:]
+	o.frames, o.first = nil, 0
+	return left
+}
+
+// tally counts what a server owes among some frames: answers and errors.
+type tally struct{ answers, bytes int }
+
+func (t *tally) add(f frame) {
+	if f.kind == frameAnswer || f.kind == frameError {
+		t.answers++
+		t.bytes += len(f.body)
+	}
+}
+
+func tallyOf(frames []frame) (t tally) {
+	for _, f := range frames {
+		t.add(f)
+	}
+	return t
+}
+
+// take encodes what waits into b, up to a batch.
+func (o *outbox) take(b []byte) (batch []byte, t tally) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.first < len(o.frames) && len(b) < batchSize {
+		t.add(o.frames[o.first])
+		b = o.frames[o.first].append(b)
+		o.frames[o.first] = frame{}
+		o.first++
+	}
+	if o.first > len(o.frames)/2 { // also when all are gone
+		n := copy(o.frames, o.frames[o.first:])
+		clear(o.frames[n:])
+		o.frames, o.first = o.frames[:n], 0
+	}
+	return b, t
+}
+
+// run writes until the outbox is closed or a write fails. After each write, done
+// or failed, it tells what was in it.
+func (o *outbox) run(w deadlineWriter, slow time.Duration, wrote func(tally)) error {
+	buf := make([]byte, 0, 4<<10)
+	for {
+		select {
+		case <-o.wake:
+		case <-o.done:
+			return nil
+		}
+		for {
+			batch, t := o.take(buf[:0])
+			if len(batch) == 0 {
+				break
+			}
+			err := w.SetWriteDeadline(time.Now().Add(stall * slow))
+			if err == nil {
+				_, err = w.Write(batch)
+			}
+			wrote(t)
+			if err != nil {
+				return err
+			}
+			if cap(batch) <= keepBatch {
+				buf = batch
+			}
+		}
+	}
+}
