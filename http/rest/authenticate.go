@@ -108,7 +108,7 @@ func (h *Handler) resume(c *call, in wire.Continuation) error {
 	if in.AuthID == "" {
 		return fault{status: 400, message: wire.ErrNotJWT.Error() + ", the body has no authId"}
 	}
-	id, err := h.cfg.AuthIDs.Verify(in.AuthID, c.now)
+	id, err := h.authIDs.Verify(in.AuthID, c.now)
 	if err != nil {
 		return err
 	}
@@ -181,16 +181,7 @@ func (c *call) nodeRequest(current *session.Session) node.Request {
 // does not use up, and goto and gotoOnFail if they may be followed. One that
 // may not is dropped in silence, as AM does.
 func (c *call) parameters() map[string][]string {
-	if c.query == "" {
-		return nil
-	}
-	all := c.query.all()
-	for _, name := range [...]string{
-		"authIndexType", "authIndexValue", "realm", "noSession", "ForceAuth",
-		"locale", "suspendedId", "sessionUpgradeSSOTokenId",
-	} {
-		delete(all, name)
-	}
+	all := c.query.all(usedUp)
 	for _, name := range [...]string{"goto", "gotoOnFail"} {
 		values, ok := all[name]
 		if !ok {
@@ -206,6 +197,16 @@ func (c *call) parameters() map[string][]string {
 		return nil
 	}
 	return all
+}
+
+// usedUp says which parameters nodes never see.
+func usedUp(name string) bool {
+	switch name {
+	case "authIndexType", "authIndexValue", "realm", "noSession", "ForceAuth",
+		"locale", "suspendedId", "sessionUpgradeSSOTokenId":
+		return true
+	}
+	return false
 }
 
 // refOf and authIDOf turn what actors call a journey's Ref into what travels,

@@ -55,12 +55,10 @@ func (q query) find(name string) (string, bool) {
 	return "", false
 }
 
-// all returns every parameter with its values in order.
-func (q query) all() map[string][]string {
-	if q == "" {
-		return nil
-	}
-	values := make(map[string][]string, strings.Count(string(q), "&")+1)
+// all returns the parameters that are not left out, each with its values in
+// order; nil when there is none.
+func (q query) all(leftOut func(name string) bool) map[string][]string {
+	var values map[string][]string
 	for rest := string(q); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
@@ -68,7 +66,12 @@ func (q query) all() map[string][]string {
 			continue
 		}
 		key, value, _ := strings.Cut(pair, "=")
-		key = unescape(key)
+		if key = unescape(key); leftOut(key) {
+			continue
+		}
+		if values == nil {
+			values = make(map[string][]string, strings.Count(rest, "&")+1)
+		}
 		values[key] = append(values[key], unescape(value))
 	}
 	return values

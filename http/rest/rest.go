@@ -93,6 +93,7 @@ type Config struct {
 type Handler struct {
 	cfg       Config
 	prefix    string // Path + "/json/"
+	authIDs   *wire.AuthIDs
 	cookies   cookies
 	cors      cors
 	endpoints map[string]*endpoint
@@ -117,7 +118,8 @@ func New(cfg Config) (*Handler, error) {
 	need(cfg.Log != nil, "Log")
 	need(cfg.Resources.Documents == nil || cfg.Resources.NodeTypes != nil, "Resources.NodeTypes")
 	need(len(cfg.Tokens.Secret) > 0 && len(cfg.Tokens.Mark) > 0, "Tokens")
-	if err := cfg.AuthIDs.Validate(); err != nil {
+	authIDs, err := wire.NewAuthIDs(cfg.AuthIDs)
+	if err != nil {
 		faults = append(faults, fmt.Errorf("rest: AuthIDs: %w", err))
 	}
 	if cfg.Path != "" && (!strings.HasPrefix(cfg.Path, "/") || strings.HasSuffix(cfg.Path, "/")) {
@@ -145,7 +147,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = peer
 	}
-	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", cookies: cookies, cors: cors}
+	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", authIDs: authIDs, cookies: cookies, cors: cors}
 	h.endpoints = h.table()
 	h.calls.New = func() any { return &call{buf: make([]byte, 0, bufferSize)} }
 	return h, nil

@@ -164,7 +164,11 @@ func ref() journey.Ref {
 
 func signed(tb testing.TB, r journey.Ref) wire.SignedAuthID {
 	tb.Helper()
-	text, err := authIDs.Sign(wire.AuthID{
+	ids, err := wire.NewAuthIDs(authIDs)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, err := ids.Sign(wire.AuthID{
 		Journey: r.Journey, Step: r.Step, Realm: string(r.Realm),
 		IndexType: r.IndexType, IndexValue: r.IndexValue, Issued: r.Started, Expires: r.Expires, Trace: r.Trace,
 	})

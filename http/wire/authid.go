@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -8,9 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -56,8 +59,8 @@ var (
 	ErrAuthIDSize = errors.New("the authId would be too long")
 )
 
-// AuthIDKeys sign and verify authIds with HMAC-SHA256. Rotation: the new key
-// becomes Active, the old one moves to Older for as long as a journey may last.
+// AuthIDKeys are what authIds are signed with. Rotation: the new key becomes
+// Active, the old one moves to Older for as long as a journey may last.
 type AuthIDKeys struct {
 	// Active signs and verifies; at least MinKey bytes.
 	Active []byte
@@ -70,17 +73,44 @@ const MinKey = 32
 
 var errShortKey = errors.New("a signing key is too short")
 
-// Validate reports a key that is missing or too short.
-func (k AuthIDKeys) Validate() error {
+// AuthIDs sign and verify authIds with HMAC-SHA256. They may be used by many
+// goroutines at once.
+type AuthIDs struct {
+	active *signer
+	older  []*signer
+}
+
+// NewAuthIDs refuses a key that is missing or too short.
+func NewAuthIDs(k AuthIDKeys) (*AuthIDs, error) {
 	if len(k.Active) < MinKey {
-		return fmt.Errorf("%w: the active one has %d bytes of %d", errShortKey, len(k.Active), MinKey)
+		return nil, fmt.Errorf("%w: the active one has %d bytes of %d", errShortKey, len(k.Active), MinKey)
 	}
+	ids := &AuthIDs{active: newSigner(k.Active)}
 	for i, old := range k.Older {
 		if len(old) < MinKey {
-			return fmt.Errorf("%w: older key %d has %d bytes of %d", errShortKey, i, len(old), MinKey)
+			return nil, fmt.Errorf("%w: older key %d has %d bytes of %d", errShortKey, i, len(old), MinKey)
 		}
+		ids.older = append(ids.older, newSigner(old))
 	}
-	return nil
+	return ids, nil
+}
+
+// signer makes signatures of one key. A hash is used again: setting one up
+// costs as much as signing an authId.
+type signer struct{ hashes sync.Pool }
+
+func newSigner(key []byte) *signer {
+	return &signer{hashes: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// append appends the signature of content, as it travels.
+func (s *signer) append(b, content []byte) []byte {
+	h, _ := s.hashes.Get().(hash.Hash)
+	h.Reset()
+	h.Write(content)
+	sum := h.Sum(make([]byte, 0, sha256.Size))
+	s.hashes.Put(h)
+	return b64.AppendEncode(b, sum)
 }
 
 // header is the one header that an authId has, {"typ":"JWT","alg":"HS256"},
@@ -102,7 +132,7 @@ var (
 // Sign returns the authId that says a, under the active key. Claims stand in
 // AM's order; two that AM does not have, step and trace, follow sessionId. It
 // returns ErrAuthIDSize for claims that do not fit.
-func (k AuthIDKeys) Sign(a AuthID) (SignedAuthID, error) {
+func (k *AuthIDs) Sign(a AuthID) (SignedAuthID, error) {
 	if len(a.Trace) > MaxTrace {
 		return "", ErrAuthIDSize
 	}
@@ -114,17 +144,10 @@ func (k AuthIDKeys) Sign(a AuthID) (SignedAuthID, error) {
 	}
 	out := append(make([]byte, 0, size), header...)
 	out = b64.AppendEncode(out, claims)
-	sum := mac(k.Active, out)
+	content := out
 	out = append(out, '.')
-	out = b64.AppendEncode(out, sum[:])
+	out = k.active.append(out, content)
 	return SignedAuthID(out), nil
-}
-
-func mac(key, signed []byte) (sum [sha256.Size]byte) {
-	h := hmac.New(sha256.New, key)
-	h.Write(signed)
-	h.Sum(sum[:0])
-	return sum
 }
 
 func (a AuthID) appendClaims(b []byte) []byte {
@@ -182,7 +205,7 @@ func roundUp(t time.Time) int64 {
 // Verify reads an authId that must have been signed by one of the keys and not
 // be over at now. The algorithm is fixed, nothing is taken from the header. It
 // returns ErrNotJWT (wrapped, saying why), ErrSignature or ErrExpired.
-func (k AuthIDKeys) Verify(text SignedAuthID, now time.Time) (AuthID, error) {
+func (k *AuthIDs) Verify(text SignedAuthID, now time.Time) (AuthID, error) {
 	if len(text) > MaxAuthID {
 		return AuthID{}, fmt.Errorf("%w, it is longer than %d bytes", ErrNotJWT, MaxAuthID)
 	}
@@ -191,11 +214,12 @@ func (k AuthIDKeys) Verify(text SignedAuthID, now time.Time) (AuthID, error) {
 		strings.IndexByte(string(text[len(header):signed]), '.') >= 0 {
 		return AuthID{}, foreign(string(text))
 	}
-	if !k.signed(text[:signed], text[signed+1:]) {
+	raw := []byte(text)
+	content, signature := raw[:signed], raw[signed+1:]
+	if !k.signed(content, signature) {
 		return AuthID{}, ErrSignature
 	}
-	var space [1024]byte
-	claims, err := b64.AppendDecode(space[:0], []byte(text[len(header):signed]))
+	claims, err := b64.AppendDecode(nil, content[len(header):])
 	if err != nil {
 		return AuthID{}, fmt.Errorf("%w, its claims are not base64url", ErrNotJWT)
 	}
@@ -211,24 +235,21 @@ func (k AuthIDKeys) Verify(text SignedAuthID, now time.Time) (AuthID, error) {
 
 // signed compares the signature as text, so that only its one canonical
 // spelling is taken.
-func (k AuthIDKeys) signed(content, signature SignedAuthID) bool {
-	if len(signature) != b64.EncodedLen(sha256.Size) {
-		return false
-	}
-	var want [43]byte
-	sum := mac(k.Active, []byte(content))
-	b64.Encode(want[:], sum[:])
-	if hmac.Equal(want[:], []byte(signature)) {
+func (k *AuthIDs) signed(content, signature []byte) bool {
+	if k.active.signed(content, signature) {
 		return true
 	}
-	for _, old := range k.Older {
-		sum = mac(old, []byte(content))
-		b64.Encode(want[:], sum[:])
-		if hmac.Equal(want[:], []byte(signature)) {
+	for _, old := range k.older {
+		if old.signed(content, signature) {
 			return true
 		}
 	}
 	return false
+}
+
+func (s *signer) signed(content, signature []byte) bool {
+	var space [64]byte
+	return hmac.Equal(s.append(space[:0], content), signature)
 }
 
 // foreign tells a JWT that is not ours from a text that is no JWT.
@@ -297,30 +318,31 @@ func decodeClaims(claims []byte) (AuthID, error) {
 }
 
 func (s *scanner) journey() (id [16]byte, err error) {
-	text, err := s.text()
+	text, err := s.textBytes()
 	if err != nil {
 		return id, err
 	}
-	hexed, _, ok := strings.Cut(text, "*")
+	hexed, _, ok := bytes.Cut(text, []byte("*"))
 	if !ok || len(hexed) != hex.EncodedLen(len(id)) {
 		return id, errClaims
 	}
-	if _, err := hex.Decode(id[:], []byte(hexed)); err != nil {
+	if _, err := hex.Decode(id[:], hexed); err != nil {
 		return id, errClaims
 	}
 	return id, nil
 }
 
 func (s *scanner) trace() ([]byte, error) {
-	text, err := s.text()
+	text, err := s.textBytes()
 	if err != nil {
 		return nil, err
 	}
-	raw, err := b64.DecodeString(text)
-	if err != nil || len(raw) > MaxTrace {
+	raw := make([]byte, b64.DecodedLen(len(text)))
+	n, err := b64.Decode(raw, text)
+	if err != nil || n > MaxTrace {
 		return nil, errClaims
 	}
-	return raw, nil
+	return raw[:n], nil
 }
 
 func (s *scanner) time() (time.Time, error) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,9 +23,17 @@ import (
 var (
 	active = bytes.Repeat([]byte{1}, wire.MinKey)
 	older  = bytes.Repeat([]byte{2}, wire.MinKey)
-	keys   = wire.AuthIDKeys{Active: active, Older: [][]byte{older}}
+	keys   = ready(wire.AuthIDKeys{Active: active, Older: [][]byte{older}})
 	at     = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 )
+
+func ready(k wire.AuthIDKeys) *wire.AuthIDs {
+	ids, err := wire.NewAuthIDs(k)
+	if err != nil {
+		panic(err)
+	}
+	return ids
+}
 
 func example() wire.AuthID {
 	return wire.AuthID{
@@ -230,13 +239,33 @@ func TestKeysMustBeLongEnough(t *testing.T) {
 		"short":       {Active: active[1:]},
 		"short older": {Active: active, Older: [][]byte{older, older[1:]}},
 	} {
-		if k.Validate() == nil {
+		if _, err := wire.NewAuthIDs(k); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if err := keys.Validate(); err != nil {
-		t.Error(err)
+}
+
+// A hash that is used again by many must not mix their texts.
+func TestAuthIDsConcurrently(t *testing.T) {
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			a := example()
+			for step := range 200 {
+				a.Step = uint32(i<<16 + step)
+				signed, err := keys.Sign(a)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := keys.Verify(signed, at); err != nil || got.Step != a.Step {
+					t.Errorf("step %d: %+v, %v", a.Step, got, err)
+					return
+				}
+			}
+		})
 	}
+	all.Wait()
 }
 
 // Whatever is verified was signed: changed anywhere, it is refused.

@@ -87,14 +87,19 @@ func (s *scanner) digits() int {
 
 // text decodes the next value, which must be a string.
 func (s *scanner) text() (string, error) {
+	b, err := s.textBytes()
+	return string(b), err
+}
+
+// textBytes is text for a caller that keeps nothing of it.
+func (s *scanner) textBytes() ([]byte, error) {
 	if s.peek() != '"' {
-		return "", s.fail("expected a string")
+		return nil, s.fail("expected a string")
 	}
 	if err := s.count(); err != nil {
-		return "", err
+		return nil, err
 	}
-	b, err := s.bytes()
-	return string(b), err
+	return s.bytes()
 }
 
 // bytes decodes a string; without escapes the result is part of the input.

@@ -167,8 +167,8 @@ func (s *scanner) answer() (callback.Answer, error) {
 	err := s.object(func(name []byte) error {
 		switch string(name) {
 		case "type":
-			text, err := s.text()
-			a.Type = callback.Type(text)
+			text, err := s.textBytes()
+			a.Type = typeOf(text)
 			return err
 		case "input":
 			if s.null() {
@@ -178,14 +178,43 @@ func (s *scanner) answer() (callback.Answer, error) {
 				if len(a.Values) == MaxEntries {
 					return s.fail("too many inputs")
 				}
-				e, err := s.entry()
-				a.Values = append(a.Values, e.Value)
+				value, err := s.input()
+				a.Values = append(a.Values, value)
 				return err
 			})
 		}
 		return s.skip()
 	})
 	return a, err
+}
+
+// typeOf is the type that a client names, without a copy of the two that every
+// login has.
+func typeOf(name []byte) callback.Type {
+	switch string(name) {
+	case string(callback.Name):
+		return callback.Name
+	case string(callback.Password):
+		return callback.Password
+	}
+	return callback.Type(name)
+}
+
+// input reads {"name","value"} for its value.
+func (s *scanner) input() (value any, err error) {
+	err = s.object(func(name []byte) error {
+		switch string(name) {
+		case "name":
+			_, err := s.textBytes()
+			return err
+		case "value":
+			var err error
+			value, err = s.value()
+			return err
+		}
+		return s.skip()
+	})
+	return value, err
 }
 
 // entry reads {"name","value"}.

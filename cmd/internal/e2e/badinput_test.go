@@ -186,8 +186,10 @@ func authIDs(t *testing.T, p *place, c *client.Client) badIDs {
 	must(t, err)
 	master, err := secret.Parse(text)
 	must(t, err)
-	ours := wire.AuthIDKeys{Active: master.Derive(secret.AuthID)}
-	other := wire.AuthIDKeys{Active: bytes.Repeat([]byte{0x5a, 0xa5}, 16)}
+	ours, err := wire.NewAuthIDs(wire.AuthIDKeys{Active: master.Derive(secret.AuthID)})
+	must(t, err)
+	other, err := wire.NewAuthIDs(wire.AuthIDKeys{Active: bytes.Repeat([]byte{0x5a, 0xa5}, 16)})
+	must(t, err)
 	start := func(realm, tree string) wire.Step {
 		reply, err := c.Start(t.Context(), client.Journey{Realm: realm, Tree: tree})
 		must(t, err)
