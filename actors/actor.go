@@ -11,6 +11,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"sojourn/actors/internal/envelope"
 	"sojourn/actors/journey"
 	"sojourn/cts/session"
 )
@@ -32,6 +33,7 @@ type (
 		errand
 		request journey.ResumeRequest
 		digest  digest
+		find    bool // must not replay the journey's start
 	}
 	// errand is what both say of the step's work: who offers to do it, and
 	// when it is to be given up.
@@ -96,17 +98,29 @@ func (a *journeyActor) Receive(c actor.Context) {
 }
 
 func (a *journeyActor) begin(c actor.Context, m *begin) {
+	if rec, over := a.j.records.get(a.id); a.now != nil || rec != nil || over {
+		a.refuse(c, errBegun)
+		return
+	}
 	env := journey.Env{Now: m.state.Started, Rand: a.j.config.Rand, Request: &m.request.Request}
 	a.now = &stepping{waiting: []*actor.PID{c.Sender()}, start: &m.request}
 	a.now.ref.Realm, a.now.ref.IndexType, a.now.ref.IndexValue = m.request.Realm, m.request.IndexType, m.request.IndexValue
 	a.run(c, &m.errand, m.plan, m.state, m.step, env, m.request.Session)
 }
 
+// errBegun is the answer to a start that arrived twice. The first gives the
+// journey to its client.
+var errBegun = &session.UnavailableError{Reason: "the journey was begun before", RetryAfter: time.Second}
+
 // resume decides what an answer means: the current step, a repeat of the last
 // one, or something that is over.
 func (a *journeyActor) resume(c actor.Context, m *resume) {
 	step := m.request.Ref.Step
 	if a.now != nil {
+		if step > a.now.step {
+			a.refuse(c, envelope.ErrNotHere)
+			return
+		}
 		if step == a.now.step && m.digest == a.now.digest && a.now.start == nil {
 			a.now.waiting = append(a.now.waiting, c.Sender())
 			a.j.counts.replayed.Add(1)
@@ -121,6 +135,8 @@ func (a *journeyActor) resume(c actor.Context, m *resume) {
 		a.refuse(c, journey.ErrGone)
 	case rec != nil && step+1 == rec.step+bit(rec.end != nil) && m.digest == rec.digest:
 		a.repeat(c, rec, m)
+	case rec != nil && step > rec.step, rec == nil && m.find: // a later record is elsewhere
+		a.refuse(c, envelope.ErrNotHere)
 	case rec != nil && (rec.end != nil || step != rec.step):
 		a.refuse(c, journey.ErrGone)
 	default:
@@ -187,14 +203,17 @@ func (a *journeyActor) load(rec *record, ref journey.Ref) (*plan, journey.State,
 		plan, err := a.j.config.Catalog.planOf(ctx, ref.Realm, state.Tree, state.Version)
 		return plan, state, env, err
 	}
-	if ref.Trace == nil {
-		return nil, journey.State{}, env, journey.ErrGone
+	if len(ref.Trace) == 0 {
+		return nil, journey.State{}, env, envelope.ErrNotHere
 	}
 	t, err := decodeTrace(ref.Trace)
 	if err != nil {
 		return nil, journey.State{}, env, err
 	}
 	plan, err := a.j.config.Catalog.planOf(ctx, ref.Realm, t.tree, t.version)
+	if errors.Is(err, journey.ErrGone) {
+		err = envelope.ErrNotHere // a member that began such a journey has its plan
+	}
 	if err != nil {
 		return nil, journey.State{}, env, err
 	}

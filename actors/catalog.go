@@ -55,6 +55,7 @@ type shelf struct {
 type edition struct {
 	settings realm.Settings
 	set      *tree.Set
+	read     time.Time
 
 	mu    sync.Mutex
 	plans map[string]planOrError
@@ -121,24 +122,44 @@ func (c *Catalog) plan(ctx context.Context, r realm.Name, name string) (*plan, e
 	return e.plan(name, c.types)
 }
 
-// planOf returns the plan that a running journey began with: the current one
-// or a retired one. journey.ErrGone means that it is kept no longer.
+// planOf returns the plan that a running journey began with: the current one,
+// a retired one, or one that has reached the store since it was last read (the
+// journey may have begun at a member that saw it first). journey.ErrGone means
+// that it is kept no longer, or not known here yet.
 func (c *Catalog) planOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*plan, error) {
-	e, err := c.active(ctx, r)
-	if err != nil {
-		return nil, err
+	for {
+		e, err := c.active(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if plan, err := e.plan(name, c.types); err == nil && plan.Version == version {
+			return plan, nil
+		}
+		value, known := c.realms.Load(r)
+		if !known {
+			return nil, journey.ErrGone
+		}
+		s := value.(*shelf)
+		if kept, ok := s.kept(version); ok && kept.Name == name {
+			return kept, nil
+		}
+		if c.now().Sub(e.read) < rereadAfter {
+			return nil, journey.ErrGone
+		}
+		s.stale.Store(true)
 	}
-	if plan, err := e.plan(name, c.types); err == nil && plan.Version == version {
-		return plan, nil
-	}
-	value, _ := c.realms.Load(r)
-	s := value.(*shelf)
+}
+
+// rereadAfter is how old a realm's edition must be before a plan that it does
+// not have is looked for in the store: a bound on what such requests cost.
+const rereadAfter = time.Second
+
+// kept is the retired plan of a version.
+func (s *shelf) kept(version journey.Version) (*plan, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if kept, ok := s.retired[version]; ok && kept.plan.Name == name {
-		return kept.plan, nil
-	}
-	return nil, journey.ErrGone
+	kept, ok := s.retired[version]
+	return kept.plan, ok
 }
 
 func (e *edition) plan(name string, types *node.Registry) (*plan, error) {
@@ -214,7 +235,7 @@ func (c *Catalog) exists(ctx context.Context, r realm.Name) (bool, error) {
 // is told to the operator and left out: one broken tree does not close a
 // realm.
 func (c *Catalog) read(ctx context.Context, r realm.Name) (*edition, error) {
-	e := &edition{plans: map[string]planOrError{}}
+	e := &edition{plans: map[string]planOrError{}, read: c.now()}
 	settings, err := c.readSettings(ctx, r)
 	if err != nil {
 		return nil, err

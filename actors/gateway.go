@@ -73,6 +73,15 @@ func (g *gateway) settle(id journey.ID, n int) {
 	}
 }
 
+// holds reports whether the journey's actor is in memory.
+func (g *gateway) holds(id journey.ID) bool {
+	s := g.shard(id)
+	s.Lock()
+	defer s.Unlock()
+	_, ok := s.active[id]
+	return ok
+}
+
 // active counts the journeys whose actor is in memory.
 func (g *gateway) active() int {
 	n := 0

@@ -15,6 +15,7 @@ import (
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
+	"sojourn/actors/internal/envelope"
 	"sojourn/actors/journey"
 	"sojourn/cluster/placement"
 	"sojourn/cts/session"
@@ -25,6 +26,12 @@ type Config struct {
 	// Self is this member; View gives the current view, in which Self stands.
 	Self placement.MemberID
 	View func() placement.View
+	// Peers asks other members; nil when the view never has any.
+	Peers Peers
+	// Quorum is asked before a journey is called unknown. An error says that
+	// this member may be cut off from those that know it, and is the request's
+	// answer. Nil: never.
+	Quorum func(ctx context.Context) error
 	// Catalog knows realms, settings and trees.
 	Catalog *Catalog
 	// Users checks passwords and changes identities.
@@ -224,7 +231,7 @@ func (j *Journeys) ref(id journey.ID, r journey.StartRequest, s journey.State, p
 }
 
 // mint draws the id of a new journey until this member owns it, so that
-// creating one needs no hop.
+// creating one needs no hop. One that is leaving takes another's.
 func (j *Journeys) mint() (journey.ID, error) {
 	view := j.config.View()
 	for {
@@ -236,7 +243,10 @@ func (j *Journeys) mint() (journey.ID, error) {
 		if !ok {
 			return id, &session.UnavailableError{Reason: "this member is in no view", RetryAfter: time.Second}
 		}
-		if owner.ID == j.config.Self || owner.Draining {
+		if owner.ID == j.config.Self {
+			return id, nil
+		}
+		if self, ok := view.Member(j.config.Self); !ok || self.Draining && !owner.Draining {
 			return id, nil
 		}
 	}
@@ -327,13 +337,30 @@ func (j *Journeys) errand(ctx context.Context) errand {
 	return errand{until: until}
 }
 
-// route sends a message to the journey's owner, does what the owner leaves to
-// it, and waits for the reply.
+// route has a message answered where the journey lives or is to live: here,
+// where it costs no more than with one member, or at another member.
 func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *offer) (journey.Reply, error) {
-	owner, ok := j.config.View().Owner(id)
-	if !ok || owner.ID != j.config.Self {
-		return journey.Reply{}, &session.UnavailableError{Reason: "the journey's owner cannot be reached", RetryAfter: time.Second}
+	view := j.config.View()
+	home, _ := view.Home(id)
+	ours := home.ID == j.config.Self && !home.Draining
+	if ours {
+		reply, err := j.here(ctx, id, message, own)
+		if !errors.Is(err, envelope.ErrNotHere) {
+			return reply, err
+		}
 	}
+	switch m := message.(type) {
+	case *begin:
+		return j.hand(ctx, m)
+	case *resume:
+		return j.seek(ctx, m, ours)
+	}
+	panic(fmt.Sprintf("message %T is not known", message))
+}
+
+// here sends a message to the journey's actor, does what the actor leaves to
+// it, and waits for the reply.
+func (j *Journeys) here(ctx context.Context, id journey.ID, message any, own *offer) (journey.Reply, error) {
 	got, err := j.mux.ask(ctx, j.base, func(replyTo *actor.PID) {
 		j.gateway.deliver(id, message, replyTo)
 		own.fulfil()
@@ -350,7 +377,7 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *o
 
 // counts are the counters behind Metrics.
 type counts struct {
-	started, succeeded, failed, replayed atomic.Int64
+	started, succeeded, failed, replayed, forwarded, served atomic.Int64
 }
 
 // Metrics are the front door's counters and gauges since the start of the
@@ -360,6 +387,9 @@ type Metrics struct {
 	// and Failed count ends; Replayed counts repeated requests that were given
 	// the reply of the first.
 	Started, Succeeded, Failed, Replayed int64
+	// Forwarded counts messages sent to other members, Served those taken from
+	// them.
+	Forwarded, Served int64
 	// Waiting and Ended count records; Active counts actors in memory.
 	Waiting, Ended, Active int64
 }
@@ -371,6 +401,8 @@ func (j *Journeys) Metrics() Metrics {
 		Succeeded: j.counts.succeeded.Load(),
 		Failed:    j.counts.failed.Load(),
 		Replayed:  j.counts.replayed.Load(),
+		Forwarded: j.counts.forwarded.Load(),
+		Served:    j.counts.served.Load(),
 		Waiting:   j.records.waiting.Load(),
 		Ended:     j.records.ended.Load(),
 		Active:    int64(j.gateway.active()),

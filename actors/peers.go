@@ -1,0 +1,78 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"sojourn/actors/internal/envelope"
+	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
+)
+
+// Peers asks other members of the cluster. Its methods are called concurrently.
+type Peers interface {
+	// Call hands body to Serve of m's Journeys and returns what that returned.
+	// It ends with ctx, whose deadline reaches the other side. It may be called
+	// with the same body again, and keeps none after it has returned.
+	Call(ctx context.Context, m placement.Member, body []byte) ([]byte, error)
+	// NotDone reports whether an error of Call means for certain that m has not
+	// seen the body and will not. After any other error it is not known.
+	NotDone(err error) bool
+}
+
+// Serve does what another member asks, here and nowhere else: a request makes
+// one hop at most. from is that member's name for the log. What came of it, a
+// refusal included, is in the answer; the error is always nil.
+func (j *Journeys) Serve(ctx context.Context, from string, body []byte) ([]byte, error) {
+	answer := j.serve(ctx, from, body)
+	return answer.Encode(), nil
+}
+
+func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envelope.Answer) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			j.logger.Error("a request of another member panicked", "member", from,
+				"fault", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+			a = envelope.Answer{Err: fmt.Errorf("a request of member %s panicked", from)}
+		}
+	}()
+	if j.base.Err() != nil {
+		return envelope.Answer{Err: &envelope.RefusedError{Reason: errClosing.Reason}}
+	}
+	message, err := envelope.Decode(body)
+	if err != nil {
+		j.logger.Warn("a request of another member cannot be read", "member", from, "bytes", len(body), "err", err)
+		return envelope.Answer{Err: &envelope.RefusedError{Reason: err.Error()}}
+	}
+	j.counts.served.Add(1)
+	switch m := message.(type) {
+	case *envelope.Start:
+		a.Reply, a.Err = j.receive(ctx, m)
+	case *envelope.Resume:
+		own := &resume{errand: j.errand(ctx), request: m.Request, digest: m.Digest, find: m.Find}
+		a.Reply, a.Err = j.here(ctx, m.Request.Ref.Journey, own, &own.offer)
+	}
+	return a
+}
+
+// receive begins a journey for a member that may not keep it. The tree's start
+// is run here, on the version that this member has.
+func (j *Journeys) receive(ctx context.Context, m *envelope.Start) (journey.Reply, error) {
+	if j.records.full() {
+		return journey.Reply{}, errFull
+	}
+	r := m.Request
+	settings, err := j.config.Catalog.Settings(ctx, r.Realm)
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	plan, err := j.config.Catalog.plan(ctx, r.Realm, r.Tree)
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
+	state, step := plan.start(env, r.NoSession)
+	own := &begin{errand: j.errand(ctx), id: m.ID, request: r, plan: plan.Plan, state: state, step: step}
+	return j.here(ctx, m.ID, own, &own.offer)
+}
