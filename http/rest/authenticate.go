@@ -108,7 +108,7 @@ func (h *Handler) resume(c *call, in wire.Continuation) error {
 	if in.AuthID == "" {
 		return fault{status: 400, message: wire.ErrNotJWT.Error() + ", the body has no authId"}
 	}
-	id, err := h.authIDs.Verify(in.AuthID, c.now)
+	id, err := c.authIDs.Verify(in.AuthID, c.now)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sojourn/actors/realm"
+	"sojourn/http/wire"
 )
 
 // Limits of one request. The listener bounds header size and time.
@@ -46,8 +47,10 @@ type call struct {
 	by string
 
 	parts [maxParts]string
-	// buf builds the answer, body holds the request's. Both are reused.
+	// buf builds the answer, in holds the request's body. Both are reused, and
+	// so are the hashes of authIDs.
 	buf, in []byte
+	authIDs *wire.AuthIDs
 }
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *call {
@@ -68,7 +71,7 @@ func (h *Handler) end(c *call) {
 	if cap(in) > maxKept {
 		in = nil
 	}
-	*c = call{buf: buf, in: in}
+	*c = call{buf: buf, in: in, authIDs: c.authIDs}
 	h.calls.Put(c)
 }
 

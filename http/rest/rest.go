@@ -93,7 +93,6 @@ type Config struct {
 type Handler struct {
 	cfg       Config
 	prefix    string // Path + "/json/"
-	authIDs   *wire.AuthIDs
 	cookies   cookies
 	cors      cors
 	endpoints map[string]*endpoint
@@ -118,8 +117,7 @@ func New(cfg Config) (*Handler, error) {
 	need(cfg.Log != nil, "Log")
 	need(cfg.Resources.Documents == nil || cfg.Resources.NodeTypes != nil, "Resources.NodeTypes")
 	need(len(cfg.Tokens.Secret) > 0 && len(cfg.Tokens.Mark) > 0, "Tokens")
-	authIDs, err := wire.NewAuthIDs(cfg.AuthIDs)
-	if err != nil {
+	if _, err := wire.NewAuthIDs(cfg.AuthIDs); err != nil {
 		faults = append(faults, fmt.Errorf("rest: AuthIDs: %w", err))
 	}
 	if cfg.Path != "" && (!strings.HasPrefix(cfg.Path, "/") || strings.HasSuffix(cfg.Path, "/")) {
@@ -147,10 +145,18 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = peer
 	}
-	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", authIDs: authIDs, cookies: cookies, cors: cors}
+	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", cookies: cookies, cors: cors}
 	h.endpoints = h.table()
-	h.calls.New = func() any { return &call{buf: make([]byte, 0, bufferSize)} }
+	h.calls.New = func() any { return h.newCall() }
 	return h, nil
+}
+
+func (h *Handler) newCall() *call {
+	authIDs, err := wire.NewAuthIDs(h.cfg.AuthIDs)
+	if err != nil {
+		panic(err) // New has checked the keys
+	}
+	return &call{buf: make([]byte, 0, bufferSize), authIDs: authIDs}
 }
 
 // ServeHTTP answers one request.

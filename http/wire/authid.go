@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -73,8 +72,9 @@ const MinKey = 32
 
 var errShortKey = errors.New("a signing key is too short")
 
-// AuthIDs sign and verify authIds with HMAC-SHA256. They may be used by many
-// goroutines at once.
+// AuthIDs sign and verify authIds with HMAC-SHA256. Setting up a hash costs as
+// much as signing an authId, so it is kept and used again: AuthIDs are for one
+// goroutine at a time.
 type AuthIDs struct {
 	active *signer
 	older  []*signer
@@ -95,22 +95,19 @@ func NewAuthIDs(k AuthIDKeys) (*AuthIDs, error) {
 	return ids, nil
 }
 
-// signer makes signatures of one key. A hash is used again: setting one up
-// costs as much as signing an authId.
-type signer struct{ hashes sync.Pool }
-
-func newSigner(key []byte) *signer {
-	return &signer{hashes: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// signer makes signatures of one key.
+type signer struct {
+	hash hash.Hash
+	sum  [sha256.Size]byte
 }
+
+func newSigner(key []byte) *signer { return &signer{hash: hmac.New(sha256.New, key)} }
 
 // append appends the signature of content, as it travels.
 func (s *signer) append(b, content []byte) []byte {
-	h, _ := s.hashes.Get().(hash.Hash)
-	h.Reset()
-	h.Write(content)
-	sum := h.Sum(make([]byte, 0, sha256.Size))
-	s.hashes.Put(h)
-	return b64.AppendEncode(b, sum)
+	s.hash.Reset()
+	s.hash.Write(content)
+	return b64.AppendEncode(b, s.hash.Sum(s.sum[:0]))
 }
 
 // header is the one header that an authId has, {"typ":"JWT","alg":"HS256"},
