@@ -1,0 +1,15 @@
+// Package chaos runs clusters of real processes under load, injects faults, and
+// judges what the clients saw.
+//
+// A [Scenario] is a value: members, steps, limits. [Run] starts the members
+// (package fleet), keeps a steady [Load] of logins, validations and logouts on
+// them, each request at another member, takes the steps, mends what they broke,
+// reads every acknowledged session at every member once more, and hands the
+// whole history to package history. The [Report] has a row for each step and a
+// verdict on all of it.
+//
+// The load plays a balancer that does not know which members are well: it goes
+// on asking a dead one, and it never lets more than a fair share of its workers
+// wait for the same member, so that a frozen member does not stop the requests
+// to the others. What it measures as a gap in service is then the cluster's.
+package chaos
