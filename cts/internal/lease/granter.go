@@ -208,12 +208,13 @@ func (g *Granter) until(member string) time.Duration {
 	return Never
 }
 
-// Holders returns all other members that may hold a lease under which the entry
-// at index, which the leader has applied, need not be seen. Every later grant
-// needs that index. It is false out of office: then the change is committed
-// but nobody here can tell when it holds; it is to be repeated at the next leader.
-func (g *Granter) Holders(now time.Duration, index uint64) ([]Possible, bool) {
-	if !g.leading {
+// Holders returns all other members that may hold a lease under which an entry
+// need not be seen. The leader has applied it; term and index are its place in
+// the log. Every later grant needs that index. It is false if this office is
+// not of that term or a later one: then the change is committed, but nobody here can
+// tell when it holds, and it is to be repeated at the next leader.
+func (g *Granter) Holders(now time.Duration, term, index uint64) ([]Possible, bool) {
+	if !g.leading || g.term < term {
 		return nil, false
 	}
 	g.floor = max(g.floor, index)

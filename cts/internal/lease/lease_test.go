@@ -203,7 +203,7 @@ func TestGrantOnlyWhen(t *testing.T) {
 
 func TestGrantNeedsWhatHoldersWaitFor(t *testing.T) {
 	g := confirmed()
-	if _, ok := g.Holders(10*time.Second, 50); !ok {
+	if _, ok := g.Holders(10*time.Second, 5, 50); !ok {
 		t.Fatal("no holders in office")
 	}
 	got, err := g.Grant("b", 10*time.Second, 40)
@@ -253,7 +253,7 @@ func TestHoldersAfterAnElection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := leader()
 			c.do(g)
-			got, ok := g.Holders(at, 1)
+			got, ok := g.Holders(at, 5, 1)
 			if !ok || len(got) != 3 {
 				t.Fatalf("holders %v, %v", got, ok)
 			}
@@ -262,7 +262,7 @@ func TestHoldersAfterAnElection(t *testing.T) {
 					t.Errorf("holder %v, want %s until %v", got[i], m, c.want)
 				}
 			}
-			if got, _ := g.Holders(c.want, 1); len(got) != 0 {
+			if got, _ := g.Holders(c.want, 5, 1); len(got) != 0 {
 				t.Errorf("still holders: %v", got)
 			}
 		})
@@ -277,7 +277,7 @@ func settled(t *testing.T) (*Granter, time.Duration) {
 	for _, v := range []string{"a", "b"} {
 		g.Answered(v, at, at, Answer{Term: 5, Config: 7})
 	}
-	if h, ok := g.Holders(at, 1); !ok || len(h) != 0 {
+	if h, ok := g.Holders(at, 5, 1); !ok || len(h) != 0 {
 		t.Fatalf("holders %v, %v", h, ok)
 	}
 	return g, at
@@ -297,11 +297,14 @@ func TestHoldersAreThoseGranted(t *testing.T) {
 	}
 	grant(t, g, "b", at+100*ms)
 	want := Possible{"b", at + 100*ms + timing().Bound()}
-	if got, ok := g.Holders(at+200*ms, 1); !ok || len(got) != 1 || got[0] != want {
+	if got, ok := g.Holders(at+200*ms, 5, 1); !ok || len(got) != 1 || got[0] != want {
 		t.Errorf("holders %v, %v, want %v", got, ok, want)
 	}
+	if got, ok := g.Holders(at+200*ms, 6, 1); ok {
+		t.Errorf("for an entry of a later term it names %v", got)
+	}
 	g.Lost()
-	if got, ok := g.Holders(at+200*ms, 1); ok {
+	if got, ok := g.Holders(at+200*ms, 5, 1); ok {
 		t.Errorf("out of office it names %v", got)
 	}
 }
@@ -323,12 +326,12 @@ func TestRemovedWithoutEvict(t *testing.T) {
 	g, at := settled(t)
 	grant(t, g, "d", at)
 	g.Configured(three)
-	if got, _ := g.Holders(at, 1); len(got) != 1 || got[0].Member != "d" {
+	if got, _ := g.Holders(at, 5, 1); len(got) != 1 || got[0].Member != "d" {
 		t.Errorf("holders %v, want d", got)
 	}
 	g = confirmed()
 	g.Configured(three)
-	if got, _ := g.Holders(10*time.Second, 1); len(got) != 3 {
+	if got, _ := g.Holders(10*time.Second, 5, 1); len(got) != 3 {
 		t.Errorf("holders %v, want b, c, d", got)
 	}
 }
