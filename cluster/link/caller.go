@@ -28,6 +28,7 @@ type caller struct {
 	addr    string
 	conn    *stream
 	slow    time.Duration
+	gone    func() // called by fail before any call ends: the next one connects anew
 	out     *outbox
 	slots   chan struct{} // calls in flight
 	done    chan struct{} // closed by fail
@@ -49,11 +50,12 @@ type result struct {
 	err  error
 }
 
-func newCaller(addr string, conn *stream, slow time.Duration) *caller {
+func newCaller(addr string, conn *stream, slow time.Duration, gone func()) *caller {
 	return &caller{
 		addr:    addr,
 		conn:    conn,
 		slow:    slow,
+		gone:    gone,
 		out:     newOutbox(),
 		slots:   make(chan struct{}, maxCalls),
 		done:    make(chan struct{}),
@@ -196,6 +198,7 @@ func (c *caller) fail(err error) {
 	pending := c.pending
 	c.pending = map[uint64]*call{}
 	c.mu.Unlock()
+	c.gone()
 	close(c.done)
 	for _, f := range c.out.close() {
 		if k := pending[f.id]; k != nil {

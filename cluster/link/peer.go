@@ -79,7 +79,7 @@ func (l *Link) meetPeer(p *peer, addr string) {
 		close(p.ready)
 		return
 	}
-	p.caller = newCaller(addr, conn, l.slow)
+	p.caller = newCaller(addr, conn, l.slow, func() { l.forget(addr, p) })
 	l.mu.Lock()
 	p.caller.retired.Store(l.peers[addr] != p)
 	close(p.ready)
@@ -90,9 +90,7 @@ func (l *Link) meetPeer(p *peer, addr string) {
 		}
 	})
 	l.wg.Go(p.caller.watch)
-	err = p.caller.read()
-	l.forget(addr, p)
-	p.caller.fail(err)
+	p.caller.fail(p.caller.read())
 	l.untrack(conn.raw)
 }
 

@@ -1,0 +1,435 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sojourn/cluster/simnet"
+)
+
+// simulate runs a member on a host of a simulated network.
+func simulate(t *testing.T, n *simnet.Network, name string, secret byte) *member {
+	t.Helper()
+	h := n.Host(name)
+	ln, err := h.Listen(7000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := newRecords()
+	l, err := New(Config{
+		Listener: ln,
+		Dial:     h.Dial,
+		TLS:      derived(t, secret, name),
+		Member:   name,
+		Log:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = l.Close() // after a crash its port is closed already
+		fmt.Fprintf(t.Output(), "--- log of %s\n%s", name, log.text())
+	})
+	return &member{l, log}
+}
+
+// block is a handler that never answers by itself.
+func block(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+const (
+	latency = time.Millisecond
+	address = "b:7000"
+)
+
+// inBubble runs two members, b with an echo as service 1 and block as 2.
+func inBubble(t *testing.T, f func(t *testing.T, n *simnet.Network, a, b *member)) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1, simnet.Options{Latency: latency})
+		a, b := simulate(t, n, "a", 1), simulate(t, n, "b", 1)
+		b.Handle(1, echo)
+		b.Handle(2, block)
+		f(t, n, a, b)
+	})
+}
+
+func wantLost(t *testing.T, err error) {
+	t.Helper()
+	var lost *LostError
+	if !errors.As(err, &lost) {
+		t.Errorf("got %v, want a LostError", err)
+	}
+}
+
+func wantDown(t *testing.T, err error) {
+	t.Helper()
+	var down *DownError
+	if !errors.As(err, &down) {
+		t.Errorf("got %v, want a DownError", err)
+	}
+}
+
+func TestCallTakesOneRoundTrip(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *simnet.Network, a, _ *member) {
+		for _, want := range []time.Duration{8 * latency, 2 * latency} { // connect, handshake, preamble, call
+			began := time.Now()
+			if _, err := a.Call(t.Context(), address, 1, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("call took %v, want %v", took, want)
+			}
+		}
+	})
+}
+
+func TestDeadPeerEndsItsCallsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, _ *member) {
+		time.AfterFunc(100*time.Millisecond, n.Host("b").Crash)
+		began := time.Now()
+		errs := make(chan error)
+		for range 50 {
+			go func() {
+				_, err := a.Call(context.Background(), address, 2, []byte("x"))
+				errs <- err
+			}()
+		}
+		for range 50 {
+			wantLost(t, <-errs)
+		}
+		if took := time.Since(began); took != 100*time.Millisecond+latency {
+			t.Errorf("calls ended after %v", took)
+		}
+		began = time.Now()
+		_, err := a.Call(t.Context(), address, 1, nil)
+		wantDown(t, err)
+		if took := time.Since(began); took != 2*latency {
+			t.Errorf("refused after %v", took)
+		}
+	})
+}
+
+func TestBlackHoleIsNoticed(t *testing.T) {
+	tests := []struct {
+		name string
+		cut  func(n *simnet.Network)
+	}{
+		{"both ways", func(n *simnet.Network) { n.Cut("a", "b") }},
+		{"the way there", func(n *simnet.Network) { n.CutOneWay("a", "b") }},
+		{"the way back", func(n *simnet.Network) { n.CutOneWay("b", "a") }},
+	}
+	for _, tt := range tests {
+		for _, after := range []time.Duration{0, 100 * time.Millisecond, 3*time.Second + 20*time.Millisecond} {
+			t.Run(fmt.Sprintf("%s after %v", tt.name, after), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, n *simnet.Network, a, _ *member) {
+					if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+						t.Fatal(err)
+					}
+					began := time.Now()
+					time.AfterFunc(after+latency/2, func() { tt.cut(n) })
+					_, err := a.Call(t.Context(), address, 2, nil)
+					wantLost(t, err)
+					if !errors.Is(err, ErrSilent) {
+						t.Errorf("cause is %v", err)
+					}
+					took := time.Since(began) - after
+					if took < 1200*time.Millisecond || took > 1800*time.Millisecond {
+						t.Errorf("noticed %v after the cut", took)
+					}
+					// The way to the peer is still closed: the next call cannot connect.
+					began = time.Now()
+					_, err = a.Call(t.Context(), address, 1, nil)
+					wantDown(t, err)
+					if took := time.Since(began); took != time.Second {
+						t.Errorf("gave up connecting after %v", took)
+					}
+					n.Heal()
+					if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+						t.Errorf("after healing: %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A connection that is merely quiet stays, and so does one whose only call is slow.
+func TestQuietConnectionStays(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *simnet.Network, a, b *member) {
+		b.Handle(3, func(context.Context, string, []byte) ([]byte, error) {
+			time.Sleep(time.Minute)
+			return []byte("slow"), nil
+		})
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		a.mu.Lock()
+		first := a.peers[address]
+		a.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		if got, err := a.Call(t.Context(), address, 3, nil); err != nil || string(got) != "slow" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.peers[address] != first {
+			t.Error("connection was made anew")
+		}
+	})
+}
+
+func TestSilenceOfAnIdlePeerIsNoticed(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, b *member) {
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		n.Cut("a", "b")
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		for _, m := range []*member{a, b} {
+			m.mu.Lock()
+			if len(m.conns) != 0 {
+				t.Errorf("%s keeps %d connections", m.c.Member, len(m.conns))
+			}
+			m.mu.Unlock()
+		}
+	})
+}
+
+// The kernel of a stopped process completes connections; only an answer counts.
+func TestBacklogIsNotAPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1, simnet.Options{Latency: latency})
+		a := simulate(t, n, "a", 1)
+		if _, err := n.Host("b").Listen(7000); err != nil { // and never accept
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err := a.Call(t.Context(), address, 1, nil)
+		wantDown(t, err)
+		if took := time.Since(began); took != setupTimeout+2*latency {
+			t.Errorf("gave up after %v", took)
+		}
+		_, err = a.Dial(t.Context(), Raft, address)
+		wantDown(t, err)
+		if !errors.Is(err, errSetup) {
+			t.Errorf("cause is %v", err)
+		}
+	})
+}
+
+func TestRestartedPeerIsFoundAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, b *member) {
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		n.Host("b").Crash()
+		_ = b.Close()
+		again := simulate(t, n, "b", 1)
+		again.Handle(1, echo)
+		time.Sleep(2 * latency) // the reset has arrived
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCallerGivesUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, _ *member) {
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err := a.Call(ctx, address, 2, nil)
+		wantLost(t, err)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("cause is %v", err)
+		}
+		_, err = a.Call(ctx, address, 1, nil)
+		wantDown(t, err)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("cause is %v", err)
+		}
+		n.Cut("a", "b")
+		n.Break("a", "b")
+		n.Cut("a", "c")
+		n.Host("c")
+		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err = a.Call(short, "c:7000", 1, nil) // while it connects
+		wantDown(t, err)
+	})
+}
+
+func TestHandlerHasTheCallersTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, b *member) {
+		left := make(chan time.Duration, 1)
+		b.Handle(3, func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+			end, ok := ctx.Deadline()
+			if !ok {
+				left <- 0
+				return nil, nil
+			}
+			left <- time.Until(end)
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := a.Call(ctx, address, 1, nil); err != nil { // the connection is made
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		_, err := a.Call(ctx, address, 3, nil)
+		wantLost(t, err)
+		if d := <-left; d < 3900*time.Millisecond || d > 4*time.Second {
+			t.Errorf("handler had %v left of 4 s", d)
+		}
+		if _, err := a.Call(context.Background(), address, 3, nil); err != nil || <-left != 0 {
+			t.Errorf("call without a limit: %v", err)
+		}
+		ended := make(chan error, 1)
+		b.Handle(4, func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+			<-ctx.Done()
+			ended <- context.Cause(ctx)
+			return nil, nil
+		})
+		time.AfterFunc(time.Second, n.Host("a").Crash)
+		_, err = a.Call(context.Background(), address, 4, nil)
+		wantLost(t, err)
+		if err := <-ended; err == nil {
+			t.Error("handler goes on for a caller that is dead")
+		}
+	})
+}
+
+func TestInFlightIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *simnet.Network, a, b *member) {
+		gate := make(chan struct{})
+		running := make(chan struct{}, 2*maxCalls)
+		b.Handle(3, func(context.Context, string, []byte) ([]byte, error) {
+			running <- struct{}{}
+			<-gate
+			return nil, nil
+		})
+		const extra = 100
+		errs := make(chan error, maxCalls+extra)
+		for range maxCalls + extra {
+			go func() {
+				_, err := a.Call(context.Background(), address, 3, nil)
+				errs <- err
+			}()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if k := len(running); k != maxCalls {
+			t.Errorf("%d calls run, the bound is %d", k, maxCalls)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := a.Call(ctx, address, 1, nil)
+		wantDown(t, err)
+		close(gate)
+		for range maxCalls + extra {
+			if err := <-errs; err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// A connection can be lost while requests wait to be written; those go once more.
+func TestUnwrittenRequestsGoOnceMore(t *testing.T) {
+	c := newCaller("x", &stream{raw: discarded(t)}, 1, func() {})
+	errs := make(chan error)
+	for range 2 {
+		go func() {
+			_, err := c.call(context.Background(), 1, nil)
+			errs <- err
+		}()
+	}
+	for c.out.waiting() < 2 {
+		<-c.out.wake
+	}
+	_, _ = c.out.take(make([]byte, batchSize-1)) // the first of them only
+	c.fail(os.ErrClosed)
+	lost, unwritten := 0, 0
+	for range 2 {
+		err := <-errs
+		var l *LostError
+		if errors.As(err, &l) {
+			lost++
+		}
+		if errors.Is(err, errUnwritten) {
+			wantDown(t, err)
+			unwritten++
+		}
+	}
+	if lost != 1 || unwritten != 1 {
+		t.Errorf("%d lost, %d unwritten, want one each", lost, unwritten)
+	}
+}
+
+func discarded(t *testing.T) net.Conn {
+	t.Helper()
+	a, b := net.Pipe()
+	t.Cleanup(func() { _ = a.Close(); _ = b.Close() })
+	return a
+}
+
+func TestCloseLetsAnswersGo(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *simnet.Network, a, b *member) {
+		b.Handle(3, func(context.Context, string, []byte) ([]byte, error) {
+			time.Sleep(200 * time.Millisecond)
+			return []byte("done"), nil
+		})
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan error)
+		time.AfterFunc(50*time.Millisecond, func() { closed <- b.Close() })
+		late := make(chan error, 1)
+		time.AfterFunc(100*time.Millisecond, func() {
+			_, err := a.Call(context.Background(), address, 1, nil)
+			late <- err
+		})
+		if got, err := a.Call(t.Context(), address, 3, nil); err != nil || string(got) != "done" {
+			t.Errorf("request that ran when the peer stopped: %q, %v", got, err)
+		}
+		err := <-late
+		wantDown(t, err)
+		if !errors.Is(err, ErrClosing) {
+			t.Errorf("request to a stopping peer: %v", err)
+		}
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForAnswersForEver(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *simnet.Network, a, b *member) {
+		errs := make(chan error)
+		go func() {
+			_, err := a.Call(context.Background(), address, 2, nil)
+			errs <- err
+		}()
+		time.Sleep(time.Second)
+		began := time.Now()
+		go func() { _ = b.Close() }()
+		wantLost(t, <-errs)
+		if took := time.Since(began); took != drainTimeout+latency {
+			t.Errorf("the caller heard of it after %v", took)
+		}
+	})
+}
