@@ -21,8 +21,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// run puts a load on a fake cluster for a while and reads everything after.
-func run(t *testing.T, c *fakeCluster, d time.Duration) *Load {
+// loadFor puts a load on a fake cluster for a while and reads everything after.
+func loadFor(t *testing.T, c *fakeCluster, d time.Duration) *Load {
 	t.Helper()
 	l, err := NewLoad(LoadConfig{Bases: c.bases(), Operator: "operator", Seed: 1, Pause: 2 * time.Millisecond, Timeout: time.Second, Hedged: 0.3})
 	must(t, err)
@@ -57,7 +57,7 @@ func TestLoadAndVerdict(t *testing.T) {
 		"everything that may happen": {faults: fakeFaults{cut: true, refuse: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := run(t, newFake(t, 3, tc.faults), 400*time.Millisecond)
+			l := loadFor(t, newFake(t, 3, tc.faults), 400*time.Millisecond)
 			v := history.Check(l.History(), 3)
 			if v.Acknowledged < 20 || v.LoggedOut < 10 {
 				t.Errorf("only %d sessions and %d logouts", v.Acknowledged, v.LoggedOut)
@@ -87,7 +87,7 @@ func TestLoadAndVerdict(t *testing.T) {
 // of that length, in every kind.
 func TestLoadMeasuresOutage(t *testing.T) {
 	const from, outage = 300 * time.Millisecond, 400 * time.Millisecond
-	l := run(t, newFake(t, 3, fakeFaults{outage: outageBetween(from, from+outage)}), time.Second)
+	l := loadFor(t, newFake(t, 3, fakeFaults{outage: outageBetween(from, from+outage)}), time.Second)
 	for _, kind := range history.Kinds() {
 		f := history.Summarize(l.History(), kind, 0, l.Now())
 		if f.Gap < outage-50*time.Millisecond || f.Gap > outage+250*time.Millisecond {

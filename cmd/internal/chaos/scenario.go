@@ -34,6 +34,7 @@ const (
 	Heal      Act = "heal"
 	PowerCut  Act = "cut power"
 	Calm      Act = "calm" // nothing is done
+
 )
 
 // Who says which members a step is about; it is found when the step begins.

@@ -2,14 +2,41 @@ package fleet
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
+
+// disk gives a member the file system that Config asks for.
+func (f *Fleet) disk(ctx context.Context, m *member) error {
+	switch {
+	case f.cfg.Image > 0:
+		return f.newImage(ctx, m)
+	case f.cfg.Disk > 0:
+		if err := syscall.Mount("tmpfs", m.dir, "tmpfs", 0, "size="+strconv.FormatInt(f.cfg.Disk, 10)); err != nil {
+			return fmt.Errorf("fleet: mount a disk for %s: %w", m.name, err)
+		}
+		m.mounted = true
+	}
+	return nil
+}
+
+func (m *member) unmount() error {
+	if !m.mounted {
+		return nil
+	}
+	if err := syscall.Unmount(m.dir, 0); err != nil {
+		return fmt.Errorf("fleet: unmount %s: %w", m.dir, err)
+	}
+	m.mounted = false
+	return nil
+}
 
 // fillers are written in pieces of this size, the last ones byte by byte.
 const fillerPiece = 64 << 10

@@ -29,6 +29,9 @@ type Config struct {
 	// Disk is the size of a file system in memory for each member's data, in
 	// bytes; 0 uses folders in Dir. Needs root.
 	Disk int64
+	// Image is Disk as an ext4 file system in a file of this many bytes, for
+	// PowerCut. Needs root and util-linux.
+	Image int64
 	// Args are further arguments for each member.
 	Args []string
 	// Patience bounds what is waited for: a port, a ready member, an orderly
@@ -44,6 +47,7 @@ type Fleet struct {
 	cfg     Config
 	net     network
 	members []*member
+	boots   int // how often the power was cut
 }
 
 // member is what outlives the processes of one member.
@@ -107,13 +111,10 @@ func (f *Fleet) add(ctx context.Context, expect int) error {
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
-	if f.cfg.Disk > 0 {
-		if err := syscall.Mount("tmpfs", m.dir, "tmpfs", 0, "size="+strconv.FormatInt(f.cfg.Disk, 10)); err != nil {
-			return fmt.Errorf("fleet: mount a disk for %s: %w", m.name, err)
-		}
-		m.mounted = true
+	err := f.disk(ctx, m)
+	if err != nil {
+		return err
 	}
-	var err error
 	if m.log, err = os.OpenFile(f.LogFile(i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
@@ -138,7 +139,8 @@ func (f *Fleet) launch(ctx context.Context, i, expect int) error {
 			args = append(args, "--join", strings.Join(seeds, ","))
 		}
 	}
-	p, err := launch(f.net.command(i, f.cfg.Binary, append(args, f.cfg.Args...)), m.log)
+	program, args := f.booted(f.cfg.Binary, append(args, f.cfg.Args...))
+	p, err := launch(f.net.command(i, program, args), m.log)
 	if err != nil {
 		return fmt.Errorf("fleet: start %s: %w", m.name, err)
 	}
@@ -234,8 +236,17 @@ func (f *Fleet) Terminate(i int) error {
 	return nil
 }
 
-// Freeze stops a member's process where it stands, with SIGSTOP.
-func (f *Fleet) Freeze(i int) error { return f.signal(i, syscall.SIGSTOP, true) }
+// Freeze stops a member's process where it stands, with SIGSTOP, and returns
+// when it does stand.
+func (f *Fleet) Freeze(i int) error {
+	if err := f.signal(i, syscall.SIGSTOP, true); err != nil {
+		return err
+	}
+	if err := f.members[i].process.stopped(f.cfg.Patience); err != nil {
+		return fmt.Errorf("fleet: freeze %s: %w", f.members[i].name, err)
+	}
+	return nil
+}
 
 // Thaw lets a frozen member go on. One that is not frozen is no error.
 func (f *Fleet) Thaw(i int) error {
@@ -319,12 +330,7 @@ func (f *Fleet) Close() error {
 			errs = append(errs, m.log.Close())
 			m.log = nil
 		}
-		if m.mounted {
-			if err := syscall.Unmount(m.dir, 0); err != nil {
-				errs = append(errs, fmt.Errorf("fleet: unmount %s: %w", m.dir, err))
-			}
-			m.mounted = false
-		}
+		errs = append(errs, m.unmount())
 	}
 	return errors.Join(append(errs, f.net.close())...)
 }

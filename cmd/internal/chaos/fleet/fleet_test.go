@@ -207,6 +207,42 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// TestPowerCut: what was flushed is there after it, what was not is gone, and the
+// machine has another boot id.
+func TestPowerCut(t *testing.T) {
+	needsRoot(t)
+	c := testConfig(t)
+	c.Members, c.Image = 2, 64<<20
+	f := start(t, c)
+	boot := ask(t, f, 0, "/boot")
+	if got := ask(t, f, 0, "/sync"); got != "<nil>" {
+		t.Fatalf("sync: %s", got)
+	}
+	ask(t, f, 0, "/write")
+	if got := ask(t, f, 0, "/kept"); got != "sound, 1048576, <nil>" {
+		t.Fatalf("before the cut: %q", got)
+	}
+	must(t, f.PowerCut(t.Context()))
+	if f.Running(0) || f.Running(1) {
+		t.Error("a member runs without power")
+	}
+	for i := range 2 {
+		must(t, f.Restart(t.Context(), i))
+	}
+	must(t, f.Ready(t.Context(), 0, 1))
+	if got := ask(t, f, 0, "/kept"); got != "sound, 0, <nil>" {
+		t.Errorf("after the cut: %q", got)
+	}
+	if got := ask(t, f, 0, "/boot"); got == boot || !strings.HasSuffix(got, "1\n<nil>") {
+		t.Errorf("the boot id is %q, was %q", got, boot)
+	}
+	must(t, f.Kill(0))
+	f = start(t, testConfig(t))
+	if f.PowerCut(t.Context()) == nil {
+		t.Error("cut the power of disks that are no images")
+	}
+}
+
 func needsRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {

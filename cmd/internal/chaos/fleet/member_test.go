@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,19 @@ func play(args []string) error {
 	http.HandleFunc("/am/write", func(w http.ResponseWriter, _ *http.Request) {
 		err := os.WriteFile(filepath.Join(flags["--data"], "more"), make([]byte, 1<<20), 0o600)
 		fmt.Fprint(w, err)
+	})
+	http.HandleFunc("/am/sync", func(w http.ResponseWriter, _ *http.Request) {
+		out, err := exec.Command("sync", file).CombinedOutput()
+		fmt.Fprint(w, string(out), err)
+	})
+	http.HandleFunc("/am/kept", func(w http.ResponseWriter, _ *http.Request) {
+		sound, err := os.ReadFile(file)
+		more, _ := os.ReadFile(filepath.Join(flags["--data"], "more"))
+		fmt.Fprintf(w, "%s, %d, %v", sound, len(more), err)
+	})
+	http.HandleFunc("/am/boot", func(w http.ResponseWriter, _ *http.Request) {
+		id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		fmt.Fprint(w, string(id), err)
 	})
 	http.HandleFunc("/am/send", func(w http.ResponseWriter, r *http.Request) {
 		to, err := net.ResolveUDPAddr("udp", r.FormValue("to"))

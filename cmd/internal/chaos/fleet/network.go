@@ -182,8 +182,5 @@ func (n *namespaces) close() error {
 func ip(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, ipTimeout)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput(); err != nil { //nolint:gosec // our own arguments
-		return fmt.Errorf("fleet: ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-	}
-	return nil
+	return run(ctx, "ip", args...)
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,5 +144,28 @@ func (p *process) end(patience time.Duration) error {
 		return nil
 	case <-limit.C:
 		return fmt.Errorf("process %d did not end within %v", p.cmd.Process.Pid, patience)
+	}
+}
+
+// stopped waits until the kernel has stopped all threads of the process.
+func (p *process) stopped(patience time.Duration) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		if err != nil {
+			return err //nolint:wrapcheck // the caller names the member
+		}
+		// The state follows the name, which stands in parentheses.
+		if _, state, _ := bytes.Cut(text, []byte(") ")); bytes.HasPrefix(state, []byte("T")) {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-limit.C:
+			return fmt.Errorf("process %d runs on after %v", p.cmd.Process.Pid, patience)
+		}
 	}
 }
