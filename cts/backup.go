@@ -171,7 +171,7 @@ func (s *Store) restoreStep(ctx context.Context, c command.Command, term uint64)
 		return err
 	}
 	if term == 0 {
-		return unavailable("no leader")
+		return elsewhere("no leader")
 	}
 	result, err := s.writes.wait(ctx, s.writes.propose(data, term, nil))
 	if err != nil {

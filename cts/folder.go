@@ -35,7 +35,7 @@ const (
 // known lists what may lie in a data folder.
 func known(name string) bool {
 	switch name {
-	case lockFile, formatFile, runFile, logDir, stateDir, spoolFile, "CHECKPOINT", "INSTALLING", "ballast", "lost+found":
+	case lockFile, formatFile, runFile, promiseFile, logDir, stateDir, spoolFile, "CHECKPOINT", "INSTALLING", "ballast", "lost+found":
 		return true
 	default:
 		return strings.HasSuffix(name, ".tmp") || strings.HasPrefix(name, "snapshot-")

@@ -24,17 +24,16 @@ type gate struct {
 type reason int
 
 const (
-	failed    reason = iota // an entry cannot be applied
-	ending                  // Close was called
-	restoring               // a restore is incomplete
-	following               // this member does not know that it is up to date
+	failed     reason = iota // an entry cannot be applied
+	ending                   // Close was called
+	restoring                // a restore is incomplete
+	installing               // a snapshot of another member takes the store's place
+	forming                  // a cluster that this member founds has not enough members
 	reasons
 )
 
 func newGate() *gate {
-	g := &gate{changed: make(chan struct{}), failed: make(chan struct{})}
-	g.set(following, "starting")
-	return g
+	return &gate{changed: make(chan struct{}), failed: make(chan struct{})}
 }
 
 // set gives a reason not to answer; an empty text takes it back.

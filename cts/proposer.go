@@ -35,9 +35,17 @@ type proposal struct {
 }
 
 type outcome struct {
-	result command.Result
-	err    error
+	done
+	err error
 }
+
+// done is what a command came to, and where its entry is in the log.
+type done struct {
+	command.Result
+	at place
+}
+
+type place struct{ term, index uint64 }
 
 func (p *proposal) end(o outcome) {
 	if p.release != nil {
@@ -105,23 +113,23 @@ func (p *proposer) propose(data []byte, term uint64, release func()) *proposal {
 }
 
 // wait returns what a command came to, or that it is not known when ctx ends.
-func (p *proposer) wait(ctx context.Context, w *proposal) (command.Result, error) {
+func (p *proposer) wait(ctx context.Context, w *proposal) (done, error) {
 	select {
 	case o := <-w.done:
-		return o.result, o.err
+		return o.done, o.err
 	default:
 	}
 	select {
 	case o := <-w.done:
-		return o.result, o.err
+		return o.done, o.err
 	case <-ctx.Done():
-		return command.Result{}, unknown("the write takes too long")
+		return done{}, unknown("the write takes too long")
 	case <-p.ended:
 		select {
 		case o := <-w.done:
-			return o.result, o.err
+			return o.done, o.err
 		case <-p.landed:
-			return command.Result{}, unavailable("closing")
+			return done{}, unavailable("closing")
 		}
 	}
 }
@@ -212,9 +220,9 @@ func land(flights <-chan flying, slots <-chan struct{}) {
 			case results.Err != nil:
 				w.end(outcome{err: unknown("the write could not be carried out")})
 			case errors.Is(results.Each[i].Err, command.ErrStale):
-				w.end(outcome{err: unavailable("the leader has changed")})
+				w.end(outcome{err: elsewhere("the leader has changed")})
 			default:
-				w.end(outcome{result: results.Each[i]})
+				w.end(outcome{done: done{results.Each[i], place{w.term, f.future.Index()}}})
 			}
 		}
 		<-slots
@@ -225,7 +233,7 @@ func land(flights <-chan flying, slots <-chan struct{}) {
 func proposalError(err error) error {
 	switch {
 	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
-		return unavailable("no leader")
+		return elsewhere("no leader")
 	case errors.Is(err, raft.ErrRaftShutdown):
 		return unknown("closing")
 	default:

@@ -60,7 +60,7 @@ func (s *Store) startRaft() (err error) {
 		}
 	}()
 	if !exists && s.foundsAlone() {
-		if err := raft.BootstrapCluster(config, s.log, s.log, s.points, transport, s.alone()); err != nil {
+		if err := raft.BootstrapCluster(config, s.log, s.log, s.points, transport, s.onlyThis()); err != nil {
 			return fmt.Errorf("begin a cluster: %w", err)
 		}
 	}
@@ -78,8 +78,8 @@ func (s *Store) startRaft() (err error) {
 // foundsAlone reports whether an empty folder begins a cluster without asking.
 func (s *Store) foundsAlone() bool { return !s.config.Join && s.config.Expect <= 1 }
 
-// alone is the configuration of a cluster of this member.
-func (s *Store) alone() raft.Configuration {
+// onlyThis is the configuration of a cluster of this member.
+func (s *Store) onlyThis() raft.Configuration {
 	return raft.Configuration{Servers: []raft.Server{{
 		ID: raft.ServerID(s.ID()), Address: raft.ServerAddress(s.ownAddress()),
 	}}}

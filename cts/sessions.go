@@ -7,6 +7,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/internal/fsm"
+	"sojourn/cts/internal/peer"
 	"sojourn/cts/session"
 )
 
@@ -30,9 +31,17 @@ func checkName(what, value string) error {
 // ends, before it says that there is no such session. Errors are
 // session.ErrNotFound and *session.UnavailableError.
 func (s *Store) Session(ctx context.Context, id session.ID, index uint64) (session.Session, error) {
-	if err := s.gate.err(); err != nil {
+	if err := s.readable(ctx); err != nil {
 		return session.Session{}, err
 	}
+	if s.tombstones.has(id) {
+		return session.Session{}, session.ErrNotFound
+	}
+	return s.session(ctx, id, index)
+}
+
+// session is Session for whoever knows that this member is up to date.
+func (s *Store) session(ctx context.Context, id session.ID, index uint64) (session.Session, error) {
 	found, ok := s.model.Get(id)
 	if !ok {
 		var err error
@@ -48,7 +57,7 @@ func (s *Store) Session(ctx context.Context, id session.ID, index uint64) (sessi
 
 // load reads a session from Badger and keeps it in memory.
 func (s *Store) load(ctx context.Context, id session.ID, index uint64) (session.Session, error) {
-	for {
+	for asked := s.config.Boottime(); ; {
 		applied := s.fsm.Applied()
 		generation := s.model.Generation(id)
 		found, ok, err := s.read(id)
@@ -61,18 +70,17 @@ func (s *Store) load(ctx context.Context, id session.ID, index uint64) (session.
 		}
 		// The record is looked for first: after a restore into another cluster
 		// a token may carry an index that this one has not reached.
-		if index <= applied || s.neverWritten(index) {
+		if index <= applied {
 			return session.Session{}, session.ErrNotFound
 		}
-		if err := s.fsm.Wait(ctx, index); err != nil {
-			return session.Session{}, unavailable("this member has not caught up")
+		written, err := s.waitFor(ctx, index, asked)
+		if err != nil {
+			return session.Session{}, err
+		}
+		if !written {
+			return session.Session{}, session.ErrNotFound
 		}
 	}
-}
-
-// neverWritten reports for certain that the log has no such index yet.
-func (s *Store) neverWritten(index uint64) bool {
-	return s.writes.term.Load() != 0 && index > s.raft.LastIndex()
 }
 
 func (s *Store) read(id session.ID) (found session.Session, ok bool, err error) {
@@ -83,7 +91,16 @@ func (s *Store) read(id session.ID) (found session.Session, ok bool, err error) 
 	return found, ok, err
 }
 
-// view reads the store as it is now. What goes wrong is not known, not absent.
+// look reads the store for a caller that must not be told what is out of date.
+func (s *Store) look(ctx context.Context, fn func(fsm.View) error) error {
+	if err := s.readable(ctx); err != nil {
+		return err
+	}
+	return s.view(fn)
+}
+
+// view reads the store as this member has it now. What goes wrong is not known,
+// not absent.
 func (s *Store) view(fn func(fsm.View) error) error {
 	if err := s.gate.err(); err != nil {
 		return err
@@ -114,35 +131,31 @@ func readSession(v fsm.View, id session.ID) (session.Session, bool, error) {
 // Create stores a session and ends the one that it replaces, if any, in the
 // same instant. A journey creates one session: asked again with the same
 // Journey, Create returns what is stored and existed, or session.ErrNotFound if
-// that session has ended meanwhile. index is the log index that created it.
+// that session has ended meanwhile. index is the log index that created it. When
+// it returns without an error, no member calls the replaced session valid.
 func (s *Store) Create(ctx context.Context, x session.Session, replaces *session.ID) (
 	stored session.Session, index uint64, existed bool, err error,
 ) {
-	err = errors.Join(
-		checkName("a user's name", x.Principal.Username),
-		checkName("a realm's name", string(x.Principal.Realm)))
-	if err != nil {
-		return stored, 0, false, err
-	}
-	result, err := s.do(ctx, command.PutSession{Session: x, Replaces: replaces}, true, s.writes.term.Load(), nil)
+	result, err := s.write(ctx, peer.Create{Session: x, Replaces: replaces})
 	if err != nil {
 		return stored, 0, false, err
 	}
 	s.counts.creates.Add(1)
-	if errors.Is(result.Err, command.ErrGone) {
+	if result.Session == nil {
 		return stored, result.Index, true, session.ErrNotFound
 	}
-	return result.Session, result.Index, result.Existed, result.Err
+	return *result.Session, result.Index, result.Existed, nil
 }
 
 // Delete ends sessions, at most command.MaxDelete at once. existed says which
-// of them there were. When it returns without an error, none of them is valid.
+// of them there were; after a change of leader it may be false for one that this
+// call itself has ended. When it returns without an error, no member calls any
+// of them valid.
 func (s *Store) Delete(ctx context.Context, ids ...session.ID) (existed []bool, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	c := command.DeleteSessions{IDs: ids, At: s.config.Now()}
-	result, err := s.do(ctx, c, false, s.writes.term.Load(), nil)
+	result, err := s.write(ctx, peer.Delete{IDs: ids})
 	if err != nil {
 		return nil, err
 	}
@@ -151,34 +164,20 @@ func (s *Store) Delete(ctx context.Context, ids ...session.ID) (existed []bool, 
 }
 
 // SetProperties changes properties of a valid session: an empty value removes
-// one. It returns the session as stored then.
+// one. It returns the session as stored then, and as every member has it.
 func (s *Store) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
-	unlock, err := s.locks.lock(ctx, command.SessionKey(id))
+	result, err := s.write(ctx, peer.SetProperties{ID: id, Changes: changes})
 	if err != nil {
 		return session.Session{}, err
 	}
-	term := s.writes.term.Load()
-	now, err := s.Session(ctx, id, 0)
-	if err != nil {
-		unlock()
-		return session.Session{}, err
-	}
-	c := command.SetProperties{ID: id, Properties: now.WithProperties(changes).Properties}
-	result, err := s.do(ctx, c, true, term, unlock)
-	if err != nil {
-		return session.Session{}, err
-	}
-	if errors.Is(result.Err, command.ErrNoSession) {
-		return session.Session{}, session.ErrNotFound
-	}
-	return result.Session, result.Err
+	return *result.Session, nil
 }
 
 // SessionsOf returns a user's valid sessions, at most limit. User names compare
 // without case.
-func (s *Store) SessionsOf(_ context.Context, r realm.Name, username string, limit int) (found []session.Session, err error) {
+func (s *Store) SessionsOf(ctx context.Context, r realm.Name, username string, limit int) (found []session.Session, err error) {
 	now := s.config.Now()
-	err = s.view(func(v fsm.View) error {
+	err = s.look(ctx, func(v fsm.View) error {
 		return v.Keys(command.UserPrefix(r, username), nil, func(key []byte) (bool, error) {
 			id, ok := command.SessionIDs(key)
 			if !ok || len(found) >= limit {
@@ -196,6 +195,9 @@ func (s *Store) SessionsOf(_ context.Context, r realm.Name, username string, lim
 
 // one is a session as the memory has it, or else Badger.
 func (s *Store) one(v fsm.View, id session.ID) (session.Session, bool, error) {
+	if s.tombstones.has(id) {
+		return session.Session{}, false, nil
+	}
 	if hot, ok := s.model.Get(id); ok {
 		return hot, true, nil
 	}
@@ -207,7 +209,7 @@ func (s *Store) one(v fsm.View, id session.ID) (session.Session, bool, error) {
 // of all realms until it has limit of them.
 func (s *Store) Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) (found []session.Session, err error) {
 	now := s.config.Now()
-	err = s.view(func(v fsm.View) error {
+	err = s.look(ctx, func(v fsm.View) error {
 		return v.Keys(command.SessionsPrefix(), after[:], func(key []byte) (bool, error) {
 			if len(found) >= limit {
 				return false, nil

@@ -16,6 +16,7 @@ import (
 	"sojourn/cts/internal/fsm"
 	"sojourn/cts/internal/logstore"
 	"sojourn/cts/internal/model"
+	"sojourn/cts/internal/roster"
 	"sojourn/cts/internal/seal"
 	"sojourn/cts/session"
 )
@@ -44,6 +45,30 @@ type Store struct {
 	writes *proposer
 	locks  *locks
 	points *fsm.Checkpoints
+
+	leases     *leases
+	tombstones tombstones
+	// tombstoneCouriers and appliedCouriers carry barriers to other members.
+	tombstoneCouriers, appliedCouriers *couriers
+	nudging                            atomic.Bool // an entry that moves an idle log on is under way
+	// leaders rings when another member leads, elected is sent to when this one
+	// does, which it does since then (guarded by leases.mu).
+	leaders *bell
+	elected chan struct{}
+	since   time.Duration
+	calls   calls // of other members
+
+	founding *founding
+	forming  atomic.Bool // founded, and not enough members have joined yet
+	// cluster is the id of the cluster, nil until it is known; named is sent to
+	// when it may have become so.
+	cluster atomic.Pointer[[16]byte]
+	named   chan struct{}
+	policy  roster.Policy
+	// changing is held while the configuration is changed; evicting is the member
+	// whose lease is being waited out.
+	changing sync.Mutex
+	evicting string
 
 	touches touches
 	counts  counts
@@ -93,7 +118,11 @@ func (s *Store) ID() string { return s.folder.format.Member }
 
 // open brings everything up; what is up when it fails is closed again.
 func open(c Config) (_ *Store, err error) {
-	s := &Store{config: c, gate: newGate(), model: model.New(c.HotSessions), users: model.NewIdentities(hotIdentities), locks: newLocks(), admit: make(chan struct{})}
+	s := &Store{
+		config: c, gate: newGate(), model: model.New(c.HotSessions), users: model.NewIdentities(hotIdentities), locks: newLocks(), admit: make(chan struct{}),
+		tombstoneCouriers: newCouriers(), appliedCouriers: newCouriers(),
+		leaders: newBell(), elected: make(chan struct{}, 1), named: make(chan struct{}, 1), policy: roster.DefaultPolicy(),
+	}
 	s.touches.pending = map[session.ID]time.Time{}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	defer func() {
@@ -119,14 +148,22 @@ func open(c Config) (_ *Store, err error) {
 	if err := s.openFiles(); err != nil {
 		return nil, err
 	}
+	if s.founding, err = openFounding(s.folder.path(promiseFile)); err != nil {
+		return nil, err
+	}
 	if err := s.folder.mark(s.boot, false); err != nil {
 		return nil, err
 	}
+	s.leases = newLeases(c.Slow, c.Boottime, s.ID(), s.fsm.Meta().ConfigIndex)
 	if err := s.startRaft(); err != nil {
 		return nil, err
 	}
 	s.writes = newProposer(s.raft)
-	s.group.Go(s.lead)
+	s.resumeFounding()
+	c.Network.Handle(s.handle)
+	for _, run := range []func(){s.lead, s.watchLeader, s.nameCluster, s.holdLeases, s.proveLeadership, s.found, s.reconcile} {
+		s.group.Go(run)
+	}
 	s.group.Go(s.watchDisk)
 	s.group.Go(s.checkpoint)
 	s.group.Go(s.flushTouches)
@@ -165,9 +202,10 @@ func (s *Store) openFiles() error {
 	}
 	s.fsm, err = fsm.Open(fsm.Options{
 		Dir: s.folder.path(stateDir), Key: key, Log: c.Log, Checkpoints: s.points,
-		Admit:   func() bool { return s.guard.Admit(s.admit) },
-		Observe: s.observe,
-		Failed:  func(err error) { s.gate.fail(fmt.Errorf("the log cannot be applied: %w", err)) },
+		Admit:      func() bool { return s.guard.Admit(s.admit) },
+		Observe:    s.observe,
+		Installing: s.installing,
+		Failed:     func(err error) { s.gate.fail(fmt.Errorf("the log cannot be applied: %w", err)) },
 	})
 	if err != nil {
 		return err
@@ -208,8 +246,8 @@ func (s *Store) Await(ctx context.Context) error {
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for {
-		changed := s.gate.next()
-		if s.gate.only(restoring) == nil || s.guard.Level() == disk.Full {
+		changed, granted := s.gate.next(), s.leases.changed.next()
+		if s.gate.only(restoring) == nil && s.leases.usable() || s.guard.Level() == disk.Full {
 			return nil
 		}
 		if err := s.fsm.Err(); err != nil {
@@ -217,8 +255,9 @@ func (s *Store) Await(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w", context.Cause(ctx))
+			return fmt.Errorf("not ready: %w: %w", context.Cause(ctx), s.Ready())
 		case <-changed:
+		case <-granted:
 		case <-look.C:
 		}
 	}
@@ -228,9 +267,11 @@ func (s *Store) Await(ctx context.Context) error {
 // under way end with an error.
 func (s *Store) Close() error {
 	s.once.Do(func() {
-		s.stop()
-		s.group.Wait()
+		s.handOver()
 		s.flush()
+		s.stop()
+		s.calls.end()
+		s.group.Wait()
 		s.gate.set(ending, "closing")
 		s.err = s.shut()
 	})
@@ -240,6 +281,7 @@ func (s *Store) Close() error {
 // shut closes what is open, in order.
 func (s *Store) shut() error {
 	s.stop()
+	s.calls.end()
 	close(s.admit)
 	var faults []error
 	clean := s.raft != nil && s.fsm.Err() == nil
@@ -281,7 +323,13 @@ func (s *Store) Ready() error {
 	if s.guard.Level() == disk.Full && s.Failure() == nil {
 		return unavailable("the disk is full: no writes")
 	}
-	return s.gate.err()
+	if err := s.gate.err(); err != nil {
+		return err
+	}
+	if !s.leases.usable() {
+		return s.noLease()
+	}
+	return nil
 }
 
 // Failed is closed when the store cannot apply its log any more. It then answers
@@ -304,10 +352,10 @@ func (s *Store) Applied() uint64 { return s.fsm.Applied() }
 // that it needs room. term is the one in which the command was decided. release
 // is called when nothing of it can happen any more, whatever do returned; it
 // may be nil.
-func (s *Store) do(ctx context.Context, c command.Command, grows bool, term uint64, release func()) (command.Result, error) {
+func (s *Store) do(ctx context.Context, c command.Command, grows bool, term uint64, release func()) (done, error) {
 	p, err := s.begin(c, grows, term, release)
 	if err != nil {
-		return command.Result{}, err
+		return done{}, err
 	}
 	return s.writes.wait(ctx, p)
 }
@@ -319,7 +367,7 @@ func (s *Store) begin(c command.Command, grows bool, term uint64, release func()
 		err = s.writable(grows)
 	}
 	if err == nil && term == 0 {
-		err = unavailable("no leader")
+		err = elsewhere("no leader")
 	}
 	if err != nil {
 		if release != nil {
@@ -364,6 +412,8 @@ func (s *Store) observe(effects []command.Effect) {
 			s.users.Changed(e.Key)
 		case command.DocumentChanged:
 			s.config.OnDocument(e.Kind, e.Realm)
+		case command.ClusterNamed:
+			signal(s.named)
 		case command.Restoring:
 			s.gate.set(restoring, restoreIncomplete)
 			s.model.Clear()
@@ -373,6 +423,7 @@ func (s *Store) observe(effects []command.Effect) {
 			s.users.Clear()
 			s.gate.set(restoring, "")
 			s.config.OnDocument("", "")
+			signal(s.named) // it may be a snapshot of another member
 		}
 	}
 }

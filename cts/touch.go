@@ -7,6 +7,7 @@ import (
 
 	"sojourn/cts/command"
 	"sojourn/cts/internal/fsm"
+	"sojourn/cts/internal/peer"
 	"sojourn/cts/session"
 )
 
@@ -79,7 +80,7 @@ func (s *Store) flush() {
 		if len(accesses) == 0 {
 			return
 		}
-		if _, err := s.do(ctx, command.Touch{Accesses: accesses}, false, s.writes.term.Load(), nil); err != nil {
+		if _, err := s.write(ctx, peer.Touch{Accesses: accesses}); err != nil {
 			for _, a := range accesses {
 				s.touches.add(a.ID, a.At, &s.counts)
 			}

@@ -80,6 +80,9 @@ type DocumentChanged struct {
 	Realm realm.Name
 }
 
+// ClusterNamed: the cluster has its id.
+type ClusterNamed struct{}
+
 // Restoring: the store was emptied to be restored.
 type Restoring struct{}
 
@@ -91,6 +94,7 @@ func (SessionGone) effect()     {}
 func (SessionTouched) effect()  {}
 func (IdentityChanged) effect() {}
 func (DocumentChanged) effect() {}
+func (ClusterNamed) effect()    {}
 func (Restoring) effect()       {}
 func (Restored) effect()        {}
 
@@ -124,6 +128,7 @@ func (Noop) apply(*applier) Result { return Result{} }
 func (c ClusterID) apply(a *applier) Result {
 	if _, ok := a.Get(ClusterKey()); !ok {
 		a.Insert(ClusterKey(), c.ID[:])
+		a.report(ClusterNamed{})
 	}
 	return Result{}
 }

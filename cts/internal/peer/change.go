@@ -1,0 +1,83 @@
+package peer
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"sojourn/actors/identity"
+)
+
+// Kinds of changes. Numbers are never used again.
+const (
+	changeStatus        = 1
+	changeCountLogin    = 2
+	changeCountFailure  = 3
+	changeClearFailures = 4
+	changeRetries       = 5
+	changePassword      = 6
+	changeReplaceHash   = 7
+	changeAttributes    = 8
+)
+
+// appendChange writes kind (1) and the change as JSON.
+func appendChange(b []byte, c identity.Change) ([]byte, error) {
+	switch c.(type) {
+	case identity.SetStatus:
+		b = append(b, changeStatus)
+	case identity.CountLogin:
+		b = append(b, changeCountLogin)
+	case identity.CountFailure:
+		b = append(b, changeCountFailure)
+	case identity.ClearFailures:
+		b = append(b, changeClearFailures)
+	case identity.SetRetries:
+		b = append(b, changeRetries)
+	case identity.SetPassword:
+		b = append(b, changePassword)
+	case identity.ReplaceHash:
+		b = append(b, changeReplaceHash)
+	case identity.SetAttributes:
+		b = append(b, changeAttributes)
+	default:
+		panic(fmt.Sprintf("peer: change of type %T", c))
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return b, fmt.Errorf("encode a change of type %T: %w", c, err)
+	}
+	return append(b, text...), nil
+}
+
+// change reads what is left as a change.
+func (r *reader) change() identity.Change {
+	switch kind := r.byte(); kind {
+	case changeStatus:
+		return changeOf[identity.SetStatus](r)
+	case changeCountLogin:
+		return changeOf[identity.CountLogin](r)
+	case changeCountFailure:
+		return changeOf[identity.CountFailure](r)
+	case changeClearFailures:
+		return changeOf[identity.ClearFailures](r)
+	case changeRetries:
+		return changeOf[identity.SetRetries](r)
+	case changePassword:
+		return changeOf[identity.SetPassword](r)
+	case changeReplaceHash:
+		return changeOf[identity.ReplaceHash](r)
+	case changeAttributes:
+		return changeOf[identity.SetAttributes](r)
+	default:
+		r.fail("unknown change %d", kind)
+		return nil
+	}
+}
+
+func changeOf[T identity.Change](r *reader) (c T) {
+	if r.err == nil {
+		if err := json.Unmarshal(r.end(), &c); err != nil {
+			r.fail("a change: %T", err) // the text could quote a hash
+		}
+	}
+	return c
+}

@@ -1,0 +1,119 @@
+package peer
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"sojourn/actors/realm"
+	"sojourn/cts/command"
+)
+
+// appendOperation writes op (1) and what the operation adds to a command, then
+// the command.
+func appendOperation(b []byte, o Operation) ([]byte, error) {
+	b = append(b, o.op())
+	switch o := o.(type) {
+	case Create:
+		return command.Append(b, command.PutSession{Session: o.Session, Replaces: o.Replaces})
+	case Delete:
+		return command.Append(b, command.DeleteSessions{IDs: o.IDs})
+	case SetProperties:
+		return command.Append(b, command.SetProperties{ID: o.ID, Properties: o.Changes})
+	case Touch:
+		return command.Append(b, command.Touch{Accesses: o.Accesses})
+	case PutIdentity:
+		return command.Append(appendBool(b, o.CreateOnly), command.PutIdentity{Identity: o.Identity})
+	case PutIdentities:
+		return appendIdentities(b, o)
+	case UpdateIdentity:
+		b = appendText(b, o.Realm)
+		b = appendText(b, o.Name)
+		return appendChange(b, o.Change)
+	case DeleteIdentity:
+		return command.Append(b, command.DeleteIdentity(o))
+	case PutDocument:
+		d := o.Document
+		d.Rev = "0" // the leader gives another
+		return command.Append(appendPrecondition(b, o.Precondition), command.PutDocument{Document: d})
+	case DeleteDocument:
+		c := command.DeleteDocument{Kind: o.Kind, Realm: o.Realm, ID: o.ID}
+		return command.Append(appendPrecondition(b, o.Precondition), c)
+	case Remove:
+		return appendText(b, o.Store), nil
+	case Promote:
+		return appendText(b, o.Store), nil
+	default:
+		panic(fmt.Sprintf("peer: operation of type %T", o))
+	}
+}
+
+func (r *reader) operation() Operation {
+	switch op := r.byte(); op {
+	case opCreate:
+		c := as[command.PutSession](r)
+		return Create{Session: c.Session, Replaces: c.Replaces}
+	case opDelete:
+		return Delete{IDs: as[command.DeleteSessions](r).IDs}
+	case opSetProperties:
+		c := as[command.SetProperties](r)
+		return SetProperties{ID: c.ID, Changes: c.Properties}
+	case opTouch:
+		return Touch{Accesses: as[command.Touch](r).Accesses}
+	case opPutIdentity:
+		return PutIdentity{CreateOnly: r.bool(), Identity: as[command.PutIdentity](r).Identity}
+	case opPutIdentities:
+		return r.identities()
+	case opUpdateIdentity:
+		return UpdateIdentity{Realm: realm.Name(r.text()), Name: r.text(), Change: r.change()}
+	case opDeleteIdentity:
+		return DeleteIdentity(as[command.DeleteIdentity](r))
+	case opPutDocument:
+		return PutDocument{Precondition: r.precondition(), Document: as[command.PutDocument](r).Document}
+	case opDeleteDocument:
+		p := r.precondition()
+		c := as[command.DeleteDocument](r)
+		return DeleteDocument{Kind: c.Kind, Realm: c.Realm, ID: c.ID, Precondition: p}
+	case opRemove:
+		return Remove{Store: r.text()}
+	case opPromote:
+		return Promote{Store: r.text()}
+	default:
+		r.fail("unknown operation %d", op)
+		return nil
+	}
+}
+
+func appendPrecondition(b []byte, p realm.Precondition) []byte {
+	return appendText(appendBool(b, p.IfNoneMatch), p.IfMatch)
+}
+
+func (r *reader) precondition() realm.Precondition {
+	return realm.Precondition{IfNoneMatch: r.bool(), IfMatch: r.text()}
+}
+
+func appendIdentities(b []byte, o PutIdentities) ([]byte, error) {
+	if len(o.Identities) > MaxIdentities {
+		return b, fmt.Errorf("%d identities at once, at most %d", len(o.Identities), MaxIdentities)
+	}
+	b = binary.AppendUvarint(b, uint64(len(o.Identities)))
+	for _, i := range o.Identities {
+		text, err := command.Append(nil, command.PutIdentity{Identity: i})
+		if err != nil {
+			return b, err
+		}
+		b = appendText(b, text)
+	}
+	return b, nil
+}
+
+func (r *reader) identities() PutIdentities {
+	var o PutIdentities
+	for range r.count(MaxIdentities, 3) {
+		one := reader{rest: r.bytes()}
+		o.Identities = append(o.Identities, as[command.PutIdentity](&one).Identity)
+		if one.err != nil {
+			r.fail("%v", one.err)
+		}
+	}
+	return o
+}
