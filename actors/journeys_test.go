@@ -29,16 +29,24 @@ type testMember struct {
 
 func newMember(t testing.TB, now func() time.Time) *testMember {
 	t.Helper()
-	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	m := &testMember{
 		docs:     &memoryDocuments{},
 		users:    &testUsers{password: "secret"},
 		sessions: &memorySessions{byJourney: map[[16]byte]session.Session{}},
 	}
-	m.catalog = NewCatalog(m.docs, node.Builtin(), logger, now)
+	m.open(t, now, func(*Config) {})
 	m.publishLogin("Login", "User Name")
 	m.publishSteps("Steps")
-	j, err := New(Config{
+	return m
+}
+
+// open starts the member over its stores, with a configuration that change has
+// seen.
+func (m *testMember) open(t testing.TB, now func() time.Time, change func(*Config)) {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	m.catalog = NewCatalog(m.docs, node.Builtin(), logger, now)
+	c := Config{
 		Self:      "one",
 		View:      func() placement.View { return placement.NewView(1, placement.Member{ID: "one"}) },
 		Catalog:   m.catalog,
@@ -52,13 +60,14 @@ func newMember(t testing.TB, now func() time.Time) *testMember {
 		Logger:    logger,
 		Now:       now,
 		Rand:      rand.Reader,
-	})
+	}
+	change(&c)
+	j, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.Journeys = j
 	t.Cleanup(j.Close)
-	return m
 }
 
 const (
