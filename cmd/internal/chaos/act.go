@@ -215,6 +215,9 @@ func (r *run) agreed(ctx context.Context, clients []*client.Client) (leader int,
 		if err := c.Ready(ctx); err != nil {
 			return 0, fmt.Errorf("%s is not ready: %w", name, err)
 		}
+		if r.scenario.alone() {
+			return i, nil
+		}
 		members, err := c.Members(ctx)
 		if err != nil {
 			return 0, fmt.Errorf("%s does not list the members: %w", name, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,7 @@ type LoadConfig struct {
 	// connections of its own. 8 of each when zero.
 	Writers, Readers int
 	// Pause is how long a worker waits on average before its next request.
-	// 15 ms when zero: some 600 requests a second of all, which leaves two
+	// 25 ms when zero: some 600 requests a second of all, which leaves two
 	// cores with members on them room for elections.
 	Pause time.Duration
 	// Timeout is how long a client waits for an answer; 5 s when zero. It is
@@ -55,7 +56,7 @@ func (c *LoadConfig) setDefaults() {
 		}
 	}
 	if c.Pause == 0 {
-		c.Pause = 15 * time.Millisecond
+		c.Pause = 25 * time.Millisecond
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second
@@ -129,7 +130,7 @@ func (l *Load) Add(base string) error {
 func (l *Load) targets() []*loaded {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.members[:len(l.members):len(l.members)]
+	return slices.Clip(l.members)
 }
 
 // Prepare stores the journey and the users, at the first member.
@@ -175,7 +176,7 @@ func (l *Load) Now() time.Duration { return time.Since(l.begun) }
 func (l *Load) History() []history.Op {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ops[:len(l.ops):len(l.ops)]
+	return slices.Clip(l.ops)
 }
 
 // maxSamples bounds the answers that are kept in words.
@@ -185,7 +186,7 @@ const maxSamples = 20
 func (l *Load) Samples() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.samples[:len(l.samples):len(l.samples)]
+	return slices.Clip(l.samples)
 }
 
 // add records an operation; err is the client's, for a sample.

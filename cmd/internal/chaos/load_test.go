@@ -90,7 +90,7 @@ func TestLoadMeasuresOutage(t *testing.T) {
 	l := loadFor(t, newFake(t, 3, fakeFaults{outage: outageBetween(from, from+outage)}), time.Second)
 	for _, kind := range history.Kinds() {
 		f := history.Summarize(l.History(), kind, 0, l.Now())
-		if f.Gap < outage-50*time.Millisecond || f.Gap > outage+250*time.Millisecond {
+		if f.Gap < outage/2 || f.Gap > 2*outage {
 			t.Errorf("%v: a gap of %v, want about %v", kind, f.Gap, outage)
 		}
 	}

@@ -74,7 +74,7 @@ func Run(ctx context.Context, cfg Config, s Scenario) (report *Report, err error
 	}
 	begun := time.Now()
 	fc := fleet.Config{
-		Binary: cfg.Binary, Dir: cfg.Dir, SecretFile: cfg.SecretFile, Members: s.Members, Args: cfg.Args, Patience: cfg.Patience,
+		Binary: cfg.Binary, Dir: cfg.Dir, SecretFile: cfg.SecretFile, Members: s.Members, Alone: s.alone(), Args: cfg.Args, Patience: cfg.Patience,
 	}
 	var disks, images bool
 	if fc.Namespaces, disks, images = s.needs(); disks {

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -195,6 +196,12 @@ func (s Scenario) needs() (namespaces, disks, images bool) {
 		}
 	}
 	return namespaces, disks, images
+}
+
+// alone reports whether a scenario has one member from start to end: one that
+// needs no port for others.
+func (s Scenario) alone() bool {
+	return s.Members == 1 && !slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Act == Add })
 }
 
 // Root reports whether a scenario needs root: for network namespaces, or for

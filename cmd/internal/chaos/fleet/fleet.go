@@ -80,7 +80,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 func (f *Fleet) start(ctx context.Context) error {
 	if f.cfg.Namespaces {
 		// What was made before an error is kept, for Close.
-		n, err := newNamespaces()
+		n, err := newNamespaces(ctx)
 		f.net = n
 		if err != nil {
 			return err

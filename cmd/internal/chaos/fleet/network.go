@@ -62,7 +62,7 @@ const (
 // ipTimeout bounds one call of ip, which takes milliseconds.
 const ipTimeout = 10 * time.Second
 
-func newNamespaces() (*namespaces, error) {
+func newNamespaces(ctx context.Context) (*namespaces, error) {
 	var random [3]byte
 	_, _ = rand.Read(random[:]) // never fails
 	n := &namespaces{run: hex.EncodeToString(random[:])}
@@ -73,7 +73,6 @@ func newNamespaces() (*namespaces, error) {
 	if n.subnet, err = freeSubnet(); err != nil {
 		return n, err
 	}
-	ctx := context.Background() // bounded by ipTimeout
 	bridge := "sj" + n.run + "b"
 	if err := ip(ctx, "link", "add", bridge, "type", "bridge"); err != nil {
 		return n, err

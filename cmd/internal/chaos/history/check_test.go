@@ -55,6 +55,9 @@ func TestCheck(t *testing.T) {
 		"a logout without answer may have happened": {
 			ops: []Op{at(Login, OK, 2, 10), at(Logout, Cut, 20, 30), final(0, Gone), final(1, Gone)},
 		},
+		"a logout without answer may happen later": {
+			ops: []Op{at(Login, OK, 2, 10), at(Logout, Timeout, 20, 30), at(Validate, OK, 40, 41), final(0, Gone), final(1, Gone)},
+		},
 		"a logout without answer may not have happened": {
 			ops: []Op{at(Login, OK, 2, 10), at(Logout, Unavailable, 20, 30), final(0, OK), final(1, OK)},
 		},
