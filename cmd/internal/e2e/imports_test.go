@@ -54,7 +54,10 @@ func layers() map[string][]string {
 		"http/login":         {},
 		"http/console":       {},
 		"cmd/internal/bench": {"http/client", "http/wire", "actors/identity"},
-		"cmd/internal/chaos": {"http/client", "http/wire"},
+		"cmd/internal/chaos": {"http/client", "http/wire", "cmd/internal/chaos/*"},
+
+		"cmd/internal/chaos/history": {},
+		"cmd/internal/chaos/fleet":   {},
 
 		"cmd/internal/config": {},
 		"cmd/internal/daemon": meets,
@@ -90,6 +93,7 @@ func purePackages() []string {
 	return []string{
 		"actors/internal/amjson", "actors/internal/envelope", "actors/realm", "actors/callback", "actors/tree",
 		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
+		"cmd/internal/chaos/history",
 	}
 }
 
