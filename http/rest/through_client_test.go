@@ -23,7 +23,7 @@ func (r *rig) listen(t testing.TB) *client.Client {
 		Mounts: []server.Mount{
 			{Path: "/json/", Handler: r.h},
 			{Path: "/json/health/", Handler: r.h, Essential: true},
-			{Path: "/json/global-config/sojourn/", Handler: r.h, Streaming: true},
+			{Path: "/json/global-config/sojourn/backup", Handler: r.h, Streaming: true},
 		},
 	})
 	if err != nil {

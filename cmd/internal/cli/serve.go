@@ -20,17 +20,29 @@ import (
 	"sojourn/cmd/internal/secret"
 )
 
-// ready is what the ready line on stdout tells, on one line of JSON.
-type ready struct {
-	Event string `json:"event"` // "ready"
+// event is what a line on stdout tells, as JSON.
+type event struct {
+	// Event is "listening" when the ports are bound, "ready" when the member
+	// answers.
+	Event string `json:"event"`
 	Name  string `json:"name"`
-	// HTTP is HOST:PORT, with the port that the kernel chose for port 0.
-	HTTP string `json:"http"`
-	// With --dev: how to log in.
+	// HTTP and Cluster are HOST:PORT, with the ports that the kernel chose for
+	// port 0. Cluster is what other members are told; a member alone has none.
+	HTTP    string `json:"http"`
+	Cluster string `json:"cluster,omitempty"`
+	// With --dev the ready line says how to log in.
 	Realm    string `json:"realm,omitempty"`
 	Journey  string `json:"journey,omitempty"`
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
+}
+
+// say prints the event.
+func (e event) say(w io.Writer) error {
+	if err := json.NewEncoder(w).Encode(e); err != nil {
+		return fmt.Errorf("print the %s line: %w", e.Event, err)
+	}
+	return nil
 }
 
 // devSecret is the secret's file in the data folder of "serve --dev".
@@ -41,8 +53,13 @@ func serveCommand(env Env) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a member",
 		Long: `Run a member until it gets SIGTERM or SIGINT, which lets running requests end;
-a second signal ends it at once. When it answers requests it prints one line of
-JSON on stdout: {"event":"ready","http":"127.0.0.1:8080",...}.`,
+a second signal ends it at once. It prints two lines of JSON on stdout:
+{"event":"listening","name":...,"http":"127.0.0.1:8080","cluster":...} when its
+ports are bound, and the same with "event":"ready" when it answers requests. In
+between, a member of a cluster looks for the others, and answers 503.
+
+A cluster founds itself when --expect members, more than half of those that are
+planned, have met through --join. A member that comes later has --join alone.`,
 		Args: wants(),
 	}
 	flags := addConfigFlags(cmd)
@@ -90,20 +107,52 @@ func serve(ctx context.Context, env Env, c config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	r := ready{Event: "ready", Name: c.Name, HTTP: d.Addr().String()}
-	if c.Dev {
-		demo, err := d.Seed(ctx)
-		if err != nil {
-			return errors.Join(err, d.Close())
+	said := event{Event: "listening", Name: c.Name, HTTP: d.Addr().String(), Cluster: d.ClusterAddr()}
+	if err := said.say(env.Stdout); err != nil {
+		return errors.Join(err, d.Close())
+	}
+	return run(ctx, d, func(ctx context.Context) error {
+		said.Event = "ready"
+		if c.Dev {
+			demo, err := d.Seed(ctx)
+			if err != nil {
+				return err
+			}
+			said.Realm, said.Journey, said.User, said.Password = demo.Realm, demo.Journey, demo.User, demo.Password
+			welcome(env.Stderr, c, temporary, said)
 		}
-		r.Realm, r.Journey, r.User, r.Password = demo.Realm, demo.Journey, demo.User, demo.Password
-		welcome(env.Stderr, c, temporary, r)
+		return said.say(env.Stdout)
+	})
+}
+
+// running is a member whose ports are bound.
+type running interface {
+	// Run serves until ctx ends; Await returns when it answers, or ctx ends.
+	Run(ctx context.Context) error
+	Await(ctx context.Context) error
+}
+
+// run runs a member until ctx ends, and calls ready when it answers. When it ends
+// before, Run says why; when ready fails, it is stopped.
+func run(ctx context.Context, d running, ready func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		defer stop()
+		ended <- d.Run(ctx)
+	}()
+	err := d.Await(ctx)
+	if err == nil {
+		err = ready(ctx)
 	}
-	// The listener is bound: whoever reads this line can connect.
-	if err := json.NewEncoder(env.Stdout).Encode(r); err != nil {
-		return errors.Join(fmt.Errorf("print the ready line: %w", err), d.Close())
+	switch {
+	case ctx.Err() != nil:
+		err = nil
+	case err != nil:
+		stop()
 	}
-	return d.Run(ctx)
+	return errors.Join(err, <-ended)
 }
 
 // servingSecret finds the member's secret. With --dev and none given, one is
@@ -138,7 +187,7 @@ func newLog(w io.Writer, c config.Log) *slog.Logger {
 }
 
 // welcome tells a newcomer what is needed, in at most ten lines.
-func welcome(w io.Writer, c config.Config, temporary bool, r ready) {
+func welcome(w io.Writer, c config.Config, temporary bool, r event) {
 	base := "http://" + r.HTTP + c.HTTP.Path
 	kept := "kept in " + c.Data
 	if temporary {

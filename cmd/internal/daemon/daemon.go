@@ -33,11 +33,17 @@ type Config struct {
 	// Build names the program in serverinfo/version.
 	Build rest.Build
 	Log   *slog.Logger
+	// Net is the network to serve on; nil is the operating system's.
+	Net Net
+	// Boottime is the clock of leases: it goes on while the machine sleeps.
+	// nil is the kernel's CLOCK_BOOTTIME.
+	Boottime func() time.Duration
 }
 
-// Daemon is a member: its stores are open and its listener is bound.
+// Daemon is a member: its files are open and its ports are bound.
 type Daemon struct {
 	config   Config
+	near     *neighbours
 	store    *cts.Store
 	hashing  *actors.Hashing
 	close    []func() // of the identity repositories
@@ -45,9 +51,13 @@ type Daemon struct {
 	server   *server.Server
 }
 
-// New opens the data folder and binds the listener. After an error nothing is
-// left open.
+// New opens the data folder, binds the ports and makes itself known to the
+// cluster. The member does not answer before Await has returned and Run was
+// called. After an error nothing is left open.
 func New(ctx context.Context, c Config) (_ *Daemon, err error) {
+	if c.Net == nil {
+		c.Net = osNet{}
+	}
 	d := &Daemon{config: c}
 	defer func() {
 		if err != nil {
@@ -58,14 +68,24 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.near, err = bind(c); err != nil {
+		return nil, err
+	}
 	var catalog atomic.Pointer[actors.Catalog]
-	d.store, err = cts.Open(ctx, cts.Config{
+	d.store, err = cts.Start(cts.Config{
 		Dir:         filepath.Join(c.Data, "store"),
 		Key:         keys,
 		BackupKey:   c.Secret.Derive(secret.Backup),
 		HotSessions: c.Limits.Sessions,
 		DiskMin:     uint64(c.Limits.MinFreeDisk), //nolint:gosec // validated to be positive
 		Log:         c.Log.With("part", "cts"),
+		Network:     d.near.forStore(),
+		Address:     d.near.address(),
+		Name:        c.Name,
+		Join:        len(c.Cluster.Join) > 0,
+		Expect:      c.Cluster.Expect,
+		Slow:        c.Cluster.Slow,
+		Boottime:    c.Boottime,
 		OnDocument: func(kind realm.DocumentKind, r realm.Name) {
 			if known := catalog.Load(); known != nil { // else nothing has been read yet
 				known.Invalidate(kind, r)
@@ -75,9 +95,6 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the token store: %w", err)
 	}
-	// Reading a log takes some 64 MiB for a moment. Left to itself the collector
-	// would wait until requests have made as much garbage again.
-	debug.FreeOSMemory()
 	catalog.Store(actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now))
 	if err := d.makeJourneys(catalog.Load()); err != nil {
 		return nil, err
@@ -86,11 +103,39 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d.server, err = server.Listen(d.serverConfig(handler))
-	if err != nil {
+	if err := d.listen(handler); err != nil {
+		return nil, err
+	}
+	if err := d.near.join(ctx, d.Addr(), d.store.ID()); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// listen binds the port for clients.
+func (d *Daemon) listen(api *rest.Handler) error {
+	listener, err := d.config.Net.Listen(d.config.HTTP.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", d.config.HTTP.Addr, err)
+	}
+	d.server, err = server.Listen(d.serverConfig(listener, api))
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return nil
+}
+
+// Await returns when the member answers requests, or when ctx ends. A member
+// that waits for others to found a cluster with may need a while; until then
+// Run answers that it is unavailable.
+func (d *Daemon) Await(ctx context.Context) error {
+	if err := d.store.Await(ctx); err != nil {
+		return fmt.Errorf("open the token store: %w", err)
+	}
+	// Reading a log takes some 64 MiB for a moment. Left to itself the collector
+	// would wait until requests have made as much garbage again.
+	debug.FreeOSMemory()
+	return nil
 }
 
 // atRestKeys is the key of the data folder, nil when it is not encrypted.
@@ -122,15 +167,10 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	if err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	if _, err := rand.Read(id); err != nil {
-		return fmt.Errorf("draw this member's id: %w", err)
-	}
-	self := placement.Member{ID: placement.MemberID(fmt.Sprintf("%x", id))}
-	alone := placement.NewView(1, self)
 	d.journeys, err = actors.New(actors.Config{
-		Self:       self.ID,
-		View:       func() placement.View { return alone },
+		Self:       d.near.self.ID,
+		View:       d.near.view,
+		Peers:      journeyPeers{d.near},
 		Catalog:    catalog,
 		Users:      users,
 		Sessions:   d.store,
@@ -147,6 +187,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	if err != nil {
 		return fmt.Errorf("start journeys: %w", err)
 	}
+	d.near.handle(callJourneys, d.journeys.Serve)
 	return nil
 }
 
@@ -177,6 +218,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			NodeTypes:     node.Builtin(),
 			Health:        health{d.store},
 			Backups:       stores,
+			Members:       members{d.near, d.store},
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
@@ -195,11 +237,14 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 // Addr is where the member answers HTTP.
 func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 
+// ClusterAddr is where other members reach this one; empty for a member alone.
+func (d *Daemon) ClusterAddr() string { return d.near.address() }
+
 // Close gives up a member that was never Run.
 func (d *Daemon) Close() error { return d.shut() }
 
-// Run serves until ctx ends, then stops: no new connections, running requests
-// to their end, journeys, stores. A store that has failed stops the member in
+// Run serves until ctx ends, then stops: the others are told that it leaves, no
+// new connections, running requests to their end, journeys, stores, gossip. A store that has failed stops the member in
 // the same way, and is the error: only another start can help. Run may be called
 // once.
 func (d *Daemon) Run(ctx context.Context) error { return d.run(ctx, d.store) }
@@ -215,7 +260,11 @@ func (d *Daemon) run(ctx context.Context, store condition) error {
 		case <-ctx.Done():
 		}
 	})
+	leaving := context.AfterFunc(ctx, func() {
+		d.near.announce(func(m *placement.Member) { m.Draining = true })
+	})
 	err := d.server.Run(ctx)
+	leaving()
 	stop()
 	watch.Wait()
 	d.server = nil
@@ -239,6 +288,9 @@ func (d *Daemon) shut() error {
 	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
+	}
+	if d.near != nil {
+		errs = append(errs, d.near.close())
 	}
 	return errors.Join(errs...)
 }

@@ -53,6 +53,9 @@ func start(t *testing.T, c Config, run func(*Daemon, context.Context) error) *me
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := d.Await(t.Context()); err != nil {
+		t.Fatal(errors.Join(err, d.Close()))
+	}
 	demo, err := d.Seed(t.Context())
 	if err != nil {
 		t.Fatal(errors.Join(err, d.Close()))

@@ -1,13 +1,14 @@
 package daemon
 
 import (
+	"net"
 	"net/http"
 
 	"sojourn/http/rest"
 	"sojourn/http/server"
 )
 
-func (d *Daemon) serverConfig(api *rest.Handler) server.Config {
+func (d *Daemon) serverConfig(listener net.Listener, api *rest.Handler) server.Config {
 	c := d.config
 	limits := server.Limits{
 		Header:      int(c.Limits.Header),
@@ -25,13 +26,13 @@ func (d *Daemon) serverConfig(api *rest.Handler) server.Config {
 		tls = &server.TLS{CertFile: c.HTTP.TLSCert, KeyFile: c.HTTP.TLSKey}
 	}
 	return server.Config{
-		Address:     c.HTTP.Addr,
+		Listener:    listener,
 		TLS:         tls,
 		ContextPath: c.HTTP.Path,
 		Mounts: []server.Mount{
 			{Path: "/json/", Handler: api},
 			{Path: "/json/health/", Handler: api, Essential: true},
-			{Path: "/json/global-config/sojourn/", Handler: api, Streaming: true},
+			{Path: "/json/global-config/sojourn/backup", Handler: api, Streaming: true},
 			{Path: "/isAlive.jsp", Handler: http.HandlerFunc(api.IsAlive), Essential: true},
 		},
 		Limits:             limits,

@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"sojourn/cluster/placement"
+	"sojourn/cts"
+	"sojourn/http/rest"
+)
+
+// forever is the lease of a member that alone has a vote.
+const forever = time.Duration(math.MaxInt64)
+
+// members is the cluster as the API lists it: what the stores know of each
+// other, with what gossip tells of the processes.
+type members struct {
+	near  *neighbours
+	store *cts.Store
+}
+
+func (m members) Members(ctx context.Context) ([]rest.Member, error) {
+	stores, err := m.store.Members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]placement.Member{}
+	for _, p := range m.near.view().Members() {
+		seen[p.Store] = p
+	}
+	all := make([]rest.Member, 0, len(stores))
+	for _, s := range stores {
+		p, alive := seen[s.ID]
+		one := rest.Member{
+			ID: s.ID, Process: p.ID, Name: s.Name, Address: s.Address, HTTP: p.HTTP,
+			Voter: s.Voter, Leader: s.Leader, Self: s.Self, State: rest.MemberDead, Protocol: p.Protocol,
+		}
+		if alive {
+			one.State, one.Name, one.Address = rest.MemberAlive, p.Name, p.Address
+		}
+		if s.Answers {
+			one.Lag = &s.Lag
+			if s.Lease < forever { // a member alone needs none
+				one.Lease = &s.Lease
+			}
+			for _, id := range s.Sees {
+				one.Sees = append(one.Sees, m.name(seen, id))
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// name is what an operator knows a store by.
+func (m members) name(seen map[string]placement.Member, store string) string {
+	if p, ok := seen[store]; ok && p.Name != "" {
+		return p.Name
+	}
+	return store
+}
+
+func (m members) Remove(ctx context.Context, id string) error {
+	return memberError(m.store.Remove(ctx, id))
+}
+
+func (m members) Promote(ctx context.Context, id string) error {
+	return memberError(m.store.Promote(ctx, id))
+}
+
+// memberError makes an error of the store one that package rest can explain.
+func memberError(err error) error {
+	switch {
+	case errors.Is(err, cts.ErrNoMember):
+		return rest.ErrNoMember
+	case errors.Is(err, cts.ErrRefused):
+		return &rest.MemberRefusedError{Reason: err.Error()}
+	}
+	return err
+}
