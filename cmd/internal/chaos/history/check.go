@@ -219,7 +219,9 @@ func Summarize(ops []Op, kind Kind, from, to time.Duration) Figures {
 // gap is the longest time without a success while an attempt was under way or
 // yet to come.
 func gap(ops []Op, from, to time.Duration) time.Duration {
-	slices.SortFunc(ops, func(a, b Op) int { return cmp.Compare(a.End, b.End) })
+	// Of those that end at one instant the successes are last: then no other is
+	// under way any more.
+	slices.SortFunc(ops, func(a, b Op) int { return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(served(a), served(b))) })
 	// earliest[i] is the first start among the attempts that end at i or later.
 	earliest := make([]time.Duration, len(ops)+1)
 	earliest[len(ops)] = to
@@ -229,13 +231,21 @@ func gap(ops []Op, from, to time.Duration) time.Duration {
 	var longest time.Duration
 	last, next := from, 0 // the latest success, and the attempt after it
 	for i, op := range ops {
-		if served := op.Outcome == OK || op.Outcome == Gone; !served && i < len(ops)-1 {
+		if served(op) == 0 && i < len(ops)-1 {
 			continue
 		}
 		longest = max(longest, min(op.End, to)-max(last, earliest[next]))
 		last, next = op.End, i+1
 	}
 	return longest
+}
+
+// served is 1 for a request that got what it asked for: a word on the session.
+func served(op Op) int {
+	if op.Outcome == OK || op.Outcome == Gone {
+		return 1
+	}
+	return 0
 }
 
 // Quantile of sorted values: the least that a share of q does not exceed.

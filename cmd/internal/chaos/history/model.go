@@ -60,7 +60,7 @@ func next(p phase, in input) (phase, bool) {
 		if p == dying {
 			return dead, true
 		}
-		return p, p == dead || !in.known
+		return p, p == dead || p == absent && !in.known
 	}
 	panic("history: no such move")
 }
