@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"sojourn/cluster/placement"
@@ -48,6 +49,7 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 			for _, id := range s.Sees {
 				one.Sees = append(one.Sees, m.name(seen, id))
 			}
+			slices.Sort(one.Sees)
 		}
 		all = append(all, one)
 	}

@@ -56,6 +56,7 @@ type neighbours struct {
 	config Config
 	link   *link.Link     // nil for a member alone
 	udp    net.PacketConn // nil for a member alone
+	gossip net.Listener   // nil for a member alone
 
 	// alone is a view of this member, until there is a membership.
 	alone      atomic.Pointer[placement.View]
@@ -112,6 +113,7 @@ func (n *neighbours) open(c config.Cluster) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), n.udp.Close())
 	}
+	n.gossip = n.link.Listen(link.Gossip) // those who come before join wait
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		return errors.Join(err, n.close())
@@ -162,7 +164,7 @@ func (n *neighbours) join(ctx context.Context, http net.Addr, store string) erro
 		Self:   n.self,
 		Keys:   [][]byte{n.config.Secret.Derive(secret.Gossip)},
 		Seeds:  n.config.Cluster.Join,
-		Stream: n.link.Listen(link.Gossip),
+		Stream: n.gossip,
 		DialStream: func(ctx context.Context, addr string) (net.Conn, error) {
 			return n.link.Dial(ctx, link.Gossip, addr)
 		},
@@ -276,6 +278,9 @@ func (n storeNetwork) Joined(id [16]byte) {
 func (n storeNetwork) Peers() []cts.Peer {
 	var peers []cts.Peer
 	for _, m := range n.view().Members() {
+		if m.Store == "" { // this one, before it has joined
+			continue
+		}
 		peers = append(peers, cts.Peer{Store: m.Store, Address: m.Address, Name: m.Name, Cluster: m.Cluster, Expect: m.Expect})
 	}
 	return peers
