@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -188,7 +189,12 @@ func (s *Store) openFiles() error {
 	if s.points, err = fsm.OpenCheckpoints(c.Dir); err != nil {
 		return err
 	}
-	if err := s.points.Clean(); err != nil {
+	half, err := s.points.Clean()
+	if err == nil && half {
+		c.Log.Warn("a snapshot was being installed when the last process ended: installing it again")
+		err = os.RemoveAll(s.folder.path(stateDir))
+	}
+	if err != nil {
 		return err
 	}
 	logPath := s.folder.path(logDir)
@@ -210,11 +216,8 @@ func (s *Store) openFiles() error {
 	if err != nil {
 		return err
 	}
-	newest, err := s.fsm.Newest()
+	newest, err := s.recover(half, trust)
 	if err != nil {
-		return err
-	}
-	if err := s.fsm.Recover(trust); err != nil {
 		return err
 	}
 	if !hadLog && newest > 0 {
@@ -229,6 +232,13 @@ func (s *Store) openFiles() error {
 		return fmt.Errorf("last index of the log: %w", err)
 	}
 	point := s.points.Last().Index
+	if 0 < end && end < point && s.points.Last().Installed {
+		// The process ended before raft had dropped what the snapshot replaced.
+		if err := s.log.Empty(); err != nil {
+			return err
+		}
+		end = 0
+	}
 	if 0 < end && end < point {
 		// Nothing is lost, but raft could never append to a log with a hole.
 		return &DamagedError{Path: logPath, Err: fmt.Errorf("ends at entry %d, but the checkpoint includes entry %d", end, point)}
@@ -237,6 +247,18 @@ func (s *Store) openFiles() error {
 		return &DamagedError{Path: logPath, Err: fmt.Errorf("ends at entry %d, but entry %d was applied", end, newest)}
 	}
 	return s.log.Check(point + 1)
+}
+
+// recover makes the state readable and returns the highest index that anything
+// in it was written for.
+func (s *Store) recover(half, trust bool) (newest uint64, err error) {
+	if half {
+		return 0, s.fsm.Resume()
+	}
+	if newest, err = s.fsm.Newest(); err != nil {
+		return 0, err
+	}
+	return newest, s.fsm.Recover(trust)
 }
 
 // Await returns when the store answers, or when ctx ends. It also returns when

@@ -24,6 +24,9 @@ type Checkpoint struct {
 	Config      []byte // as raft encodes it
 	ConfigIndex uint64
 	State       State
+	// Installed: it came from another member as a whole. A log that ends before it
+	// has nothing that is not in it.
+	Installed bool `json:",omitempty"`
 }
 
 // State is what the state machine wrote last at a checkpoint.
@@ -265,7 +268,7 @@ func (s *sink) Close() error {
 		s.to.mu.Lock()
 		s.to.received = s.next
 		s.to.mu.Unlock()
-		return s.spool.Close()
+		return errors.Join(s.spool.Sync(), s.spool.Close(), syncPath(s.to.dir))
 	}
 	return s.to.save(s.next)
 }

@@ -45,7 +45,7 @@ type Options struct {
 	// before it counts as applied. It must not block.
 	Observe func([]command.Effect)
 	// Installing is told when the store is about to be replaced by a snapshot of
-	// another member, and when it was. Readers wait meanwhile. May be nil.
+	// another member, and when it was. Readers wait meanwhile.
 	Installing func(running bool)
 	// Failed is told once when an entry cannot be applied; nothing is applied
 	// from then on.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,7 +46,11 @@ func open(t testing.TB, dir string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := points.Clean(); err != nil {
+	half, err := points.Clean()
+	if err == nil && half {
+		err = os.RemoveAll(filepath.Join(dir, "state"))
+	}
+	if err != nil {
 		return nil, err
 	}
 	m := &member{points: points}
@@ -54,7 +59,12 @@ func open(t testing.TB, dir string) (*member, error) {
 		Admit:   func() bool { return true },
 		Observe: func(e []command.Effect) { m.effects += len(e) },
 		Failed:  func(err error) { m.failure = err },
+
+		Installing: func(bool) {},
 	})
+	if err == nil && half {
+		err = m.Resume()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +293,10 @@ func TestInstall(t *testing.T) {
 	if err != nil || got.Index != 400 {
 		t.Fatal(got, err)
 	}
+	spool, err := os.ReadFile(filepath.Join(toDir, "snapshot-"+sink.ID()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := to.Restore(received); err != nil {
 		t.Fatal(err)
 	}
@@ -293,6 +307,11 @@ func TestInstall(t *testing.T) {
 	if got := to.content(t); !maps.Equal(got, want) || to.Applied() != 400 {
 		t.Errorf("installed %d keys at %d, want %d", len(got), to.Applied(), len(want))
 	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	resumed(t, toDir, spool, sink.ID(), want)
+	to = mustOpen(t, toDir, true)
 	more := entry(t, 401, command.PutIdentity{Identity: identity.Identity{Realm: "/", Name: "later"}})
 	to.Apply(more)
 	if err := to.Close(); err != nil {
@@ -306,6 +325,36 @@ func TestInstall(t *testing.T) {
 		}
 		if err := again.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// resumed checks that an installation that was interrupted is done again: the
+// folder is copied and made to look as after a kill in the middle of it.
+func resumed(t *testing.T, from string, spool []byte, id string, want map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"snapshot-" + id: spool, "snapshot-other": nil, "INSTALLING": []byte(id)} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := open(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.content(t); !maps.Equal(got, want) || m.Applied() != 400 || !m.points.Last().Installed {
+		t.Errorf("resumed %d keys at %d, want %d", len(got), m.Applied(), len(want))
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"snapshot-*", "INSTALLING"} {
+		if left, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
 		}
 	}
 }

@@ -19,9 +19,9 @@ import (
 
 // A snapshot goes to another member as a stream. The sender writes the store as
 // it is then, not as it was at the checkpoint; raft is told the index of what
-// was written. The receiver spools the stream, empties its store and fills it.
-// While it does so a marker stands beside the store; a store that is found with
-// one at start is half a store.
+// was written. The receiver spools the stream, makes it durable, empties its
+// store and fills it. While it does so a marker stands beside the store that names
+// the spool; when the process ends before it is done, the next one does it again.
 const (
 	spoolPrefix = "snapshot-"
 	marker      = "INSTALLING"
@@ -29,23 +29,49 @@ const (
 
 func (c *Checkpoints) spoolPath(id string) string { return filepath.Join(c.dir, spoolPrefix+id) }
 
-// Clean removes what snapshots on their way left behind, and refuses a store
-// that one was being installed into.
-func (c *Checkpoints) Clean() error {
+// Clean removes what snapshots on their way left behind. It reports whether one
+// was being installed into the store when the last process ended: then the store
+// is half a store, which is to be removed, and Resume called.
+func (c *Checkpoints) Clean() (half bool, err error) {
 	path := filepath.Join(c.dir, marker)
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		return damage.At(path, errors.New("a snapshot was being installed when the process ended"))
+	id, err := os.ReadFile(path) //nolint:gosec // a file of our own folder
+	half = err == nil
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, damage.At(path, err)
+	}
+	keep := c.spoolPath(string(id))
+	if _, err := os.Stat(keep); half && (len(id) == 0 || err != nil) {
+		return false, damage.At(path, errors.New("a snapshot was being installed when the process ended, and it is not there"))
 	}
 	spools, err := filepath.Glob(c.spoolPath("*"))
 	if err != nil {
-		return fmt.Errorf("list snapshots: %w", err)
+		return false, fmt.Errorf("list snapshots: %w", err)
 	}
 	for _, spool := range spools {
+		if half && spool == keep {
+			continue
+		}
 		if err := os.Remove(spool); err != nil {
-			return fmt.Errorf("remove snapshot: %w", err)
+			return false, fmt.Errorf("remove snapshot: %w", err)
 		}
 	}
-	return nil
+	return half, nil
+}
+
+// Resume installs the snapshot that was being installed when the last process
+// ended. The store must be empty.
+func (f *FSM) Resume() error {
+	c := f.o.Checkpoints
+	id, err := os.ReadFile(filepath.Join(c.dir, marker))
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	spool, err := os.Open(c.spoolPath(string(id)))
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	err = f.install(spool)
+	return errors.Join(err, spooled{spool}.Close())
 }
 
 // Open implements raft.SnapshotStore: the snapshot that was received under this
@@ -92,9 +118,12 @@ type spooled struct{ *os.File }
 
 func (s spooled) Close() error { return errors.Join(s.File.Close(), os.Remove(s.Name())) }
 
-// Restore implements raft.FSM: the store becomes what the stream holds.
+// Restore implements raft.FSM: the store becomes what the stream holds. Nobody
+// reads meanwhile: who began before is waited for, who comes later waits.
 func (f *FSM) Restore(from io.ReadCloser) error {
+	f.o.Installing(true)
 	err := f.restore(from)
+	f.o.Installing(false)
 	if err != nil {
 		f.fail(fmt.Errorf("install snapshot: %w", err))
 	}
@@ -102,13 +131,26 @@ func (f *FSM) Restore(from io.ReadCloser) error {
 }
 
 func (f *FSM) restore(from io.Reader) error {
-	path := filepath.Join(f.o.Checkpoints.dir, marker)
-	if err := WriteFile(path, nil); err != nil {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return ErrClosed
+	}
+	c := f.o.Checkpoints
+	c.mu.Lock()
+	id := snapshotID(c.received)
+	c.mu.Unlock()
+	if err := WriteFile(filepath.Join(c.dir, marker), []byte(id)); err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}
 	if err := f.db.DropAll(); err != nil {
 		return fmt.Errorf("empty the store: %w", err)
 	}
+	return f.install(from)
+}
+
+// install fills the empty store.
+func (f *FSM) install(from io.Reader) error {
 	l := loader{db: f.db}
 	header, want, err := stream.Read(from, nil, l.load)
 	if err != nil {
@@ -129,11 +171,12 @@ func (f *FSM) restore(from io.Reader) error {
 	}
 	if err := f.o.Checkpoints.save(Checkpoint{
 		Index: next.Applied, Term: next.Term, Config: next.Config, ConfigIndex: next.ConfigIndex,
-		State: State{Applied: next.Applied, Totals: next.Totals},
+		State:     State{Applied: next.Applied, Totals: next.Totals},
+		Installed: true,
 	}); err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(filepath.Join(f.o.Checkpoints.dir, marker)); err != nil {
 		return fmt.Errorf("unmark: %w", err)
 	}
 	f.seen = next.Applied
@@ -141,7 +184,7 @@ func (f *FSM) restore(from io.Reader) error {
 	f.meta = next
 	f.saved.Unlock()
 	f.committed.Store(next.Applied)
-	f.o.Observe([]command.Effect{command.Restored{}})
+	f.o.Observe([]command.Effect{l.effect()})
 	f.applied.publish(next.Applied)
 	return nil
 }
@@ -153,10 +196,21 @@ type loader struct {
 	txn    *badger.Txn
 	index  uint64
 	totals command.Totals
+	// restoring: the sender was being restored from a backup.
+	restoring bool
+}
+
+// effect is what the store has become.
+func (l *loader) effect() command.Effect {
+	if l.restoring {
+		return command.Restoring{}
+	}
+	return command.Restored{}
 }
 
 func (l *loader) load(h stream.Header, pairs []command.Pair) error {
 	for _, p := range pairs {
+		l.restoring = l.restoring || bytes.Equal(p.Key, command.RestoreKey())
 		if !command.Own(p.Key) {
 			Add(&l.totals, p.Key, p.Value)
 		}

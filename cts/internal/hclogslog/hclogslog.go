@@ -10,7 +10,9 @@ import (
 )
 
 // New returns a logger that writes to log. Lines below error become debug lines:
-// raft warns of each election, also of one that a member alone must hold.
+// raft warns of each election, also of one that a member alone must hold. So do
+// errors that only say that another member cannot be reached: raft repeats them
+// as long as that is so, and who is alive is the membership's to tell.
 func New(log *slog.Logger) hclog.Logger {
 	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off})
 	l.RegisterSink(sink{log})
@@ -22,7 +24,7 @@ type sink struct{ log *slog.Logger }
 // Accept implements hclog.SinkAdapter.
 func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	to := slog.LevelDebug
-	if level == hclog.Error {
+	if level == hclog.Error && !unreachable(msg) {
 		to = slog.LevelError
 	}
 	log := s.log
@@ -30,4 +32,17 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 		log = log.With("part", name)
 	}
 	log.Log(context.Background(), to, msg, args...) //nolint:sloglint // another library's message
+}
+
+// unreachable reports whether a line says that another member does not answer.
+func unreachable(msg string) bool {
+	switch msg {
+	case "failed to heartbeat to", "failed to appendEntries to", "failed to make requestVote RPC",
+		"failed to pipeline appendEntries", "failed to start pipeline replication to", "failed to send snapshot to",
+		"failed to install snapshot", "failed to decode incoming command", "failed to accept connection",
+		"failed to flush response", "failed to receive whole snapshot", "failed to copy snapshot", "peer has newer term, stopping replication":
+		return true
+	default:
+		return false
+	}
 }

@@ -118,6 +118,22 @@ func (s *Store) Check(from uint64) error {
 	return nil
 }
 
+// Empty removes all entries; the next one may have any index.
+func (s *Store) Empty() error {
+	first, err := s.wal.FirstIndex()
+	if err != nil {
+		return fmt.Errorf("first index of the log: %w", err)
+	}
+	last, err := s.wal.LastIndex()
+	if err == nil && last > 0 {
+		err = s.wal.DeleteRange(first, last)
+	}
+	if err != nil {
+		return fmt.Errorf("empty the log: %w", err)
+	}
+	return nil
+}
+
 // Close closes the files.
 func (s *Store) Close() error { return s.wal.Close() }
 

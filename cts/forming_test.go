@@ -1,0 +1,25 @@
+package cts
+
+import (
+	"testing"
+	"time"
+)
+
+func TestClusterForms(t *testing.T) {
+	for _, names := range []string{"abc", "abcde"} {
+		t.Run(names, func(t *testing.T) {
+			began := time.Now()
+			inCluster(t, len(names), names, func(t *testing.T, c *cluster) {
+				began := time.Now()
+				c.formed(len(names))
+				t.Logf("formed after %v", time.Since(began))
+				_, leader := c.leader()
+				x := aSession(1, time.Now())
+				if _, _, _, err := leader.Create(t.Context(), x, nil); err != nil {
+					t.Fatal(err)
+				}
+			})
+			t.Logf("in %v of real time", time.Since(began))
+		})
+	}
+}
