@@ -1,9 +1,12 @@
 package actors
 
 import (
+	"context"
 	"runtime"
 	"testing"
 	"time"
+
+	"sojourn/cluster/placement"
 )
 
 // BenchmarkLogin is a whole login of two requests, with stores in memory.
@@ -40,6 +43,33 @@ func BenchmarkWaitingStep(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkLoginFromAnotherMember is BenchmarkLogin with the second request at
+// a member that has to ask the owner, over a network that costs nothing.
+func BenchmarkLoginFromAnotherMember(b *testing.B) {
+	c := newCluster(b, 3)
+	for i := range c.members {
+		c.members[i].config.Peers = directPeers{c.net}
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			first := c.members[0].start(b, "Login")
+			if reply, err := c.members[1].answer(b, first.Ref, "demo", "secret"); err != nil || !reply.Done.Success {
+				b.Fatal(reply, err)
+			}
+		}
+	})
+}
+
+// directPeers calls other members on the caller's goroutine.
+type directPeers struct{ net *testNet }
+
+func (p directPeers) NotDone(error) bool { return false }
+
+func (p directPeers) Call(ctx context.Context, m placement.Member, body []byte) ([]byte, error) {
+	return p.net.members[m.ID].Serve(ctx, "another", body)
 }
 
 // TestMemoryOfWaitingJourneys bounds what a journey in its middle costs, in

@@ -41,8 +41,13 @@ func (j *Journeys) hand(ctx context.Context, m *begin) (journey.Reply, error) {
 	if err != nil {
 		return journey.Reply{}, fmt.Errorf("send the start of a journey: %w", err)
 	}
+	ctx, end := j.limited(ctx, m.until)
+	defer end()
 	view := j.config.View()
 	for _, to := range view.Rank(m.id, view.Len()) {
+		if ctx.Err() != nil {
+			return journey.Reply{}, j.lost(ctx)
+		}
 		if to.ID == j.config.Self {
 			return j.here(ctx, m.id, m, &m.offer)
 		}
@@ -50,7 +55,7 @@ func (j *Journeys) hand(ctx context.Context, m *begin) (journey.Reply, error) {
 		switch {
 		case errors.Is(err, errNotAsked):
 		case errors.Is(err, errLostCall):
-			return journey.Reply{}, lost(ctx)
+			return journey.Reply{}, j.lost(ctx)
 		default:
 			return reply, err
 		}
@@ -83,12 +88,25 @@ func (j *Journeys) call(ctx context.Context, to placement.Member, body []byte) (
 	return answer.Reply, answer.Err
 }
 
-// lost says that a request's outcome is not known.
-func lost(ctx context.Context) error {
-	if ctx.Err() != nil {
+// lost is the answer to a request whose outcome is not known.
+func (j *Journeys) lost(ctx context.Context) error {
+	switch {
+	case j.base.Err() != nil:
+		return errClosing
+	case ctx.Err() != nil:
 		return unavailable(context.Cause(ctx))
 	}
 	return errLost
+}
+
+// limited ends ctx at a time, and when this member stops.
+func (j *Journeys) limited(ctx context.Context, until time.Time) (context.Context, func()) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	stop := context.AfterFunc(j.base, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // search takes a journey's answers from member to member until one has the
@@ -112,14 +130,14 @@ type attempt struct {
 // seek answers a step of a journey that lives at another member, or may do so.
 // askedHere says that this member has been asked and does not have it.
 func (j *Journeys) seek(ctx context.Context, m *resume, askedHere bool) (journey.Reply, error) {
-	ctx, cancel := context.WithDeadline(ctx, m.until)
-	defer cancel()
+	ctx, end := j.limited(ctx, m.until)
+	defer end()
 	s := &search{j: j, m: m, said: map[attempt]error{}, bodies: map[bool][]byte{}}
 	if askedHere {
 		s.said[attempt{j.config.Self, false}] = envelope.ErrNotHere
 		s.said[attempt{j.config.Self, true}] = envelope.ErrNotHere
 	}
-	for pause := firstPause; ; {
+	for pause := firstPause; ctx.Err() == nil; {
 		view := j.config.View()
 		to, ok := s.next(view)
 		if !ok {
@@ -133,12 +151,12 @@ func (j *Journeys) seek(ctx context.Context, m *resume, askedHere bool) (journey
 			return reply, err
 		case to.find && !s.findOnly(): // worth one try: others can activate the journey
 			s.said[to] = errNotAsked
-		case !j.rest(ctx, pause):
-			return journey.Reply{}, lost(ctx)
 		default:
+			rest(ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
+	return journey.Reply{}, j.lost(ctx)
 }
 
 // findOnly reports whether no member may activate the journey: it is past its
@@ -220,15 +238,12 @@ func (j *Journeys) holds(id journey.ID) bool {
 	return rec != nil || over || j.gateway.holds(id)
 }
 
-// rest waits; false when the request or this member ends first.
-func (j *Journeys) rest(ctx context.Context, pause time.Duration) bool {
+// rest waits, or less when ctx ends.
+func rest(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-ctx.Done():
-	case <-j.base.Done():
 	}
-	return false
 }

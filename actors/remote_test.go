@@ -486,8 +486,11 @@ func TestSilentOwner(t *testing.T) {
 		defer cancel()
 		_, err := c.members[1].Resume(ctx, resumeWith(first.Ref, "demo", "secret"))
 		wantUnavailable(t, err)
-		if _, err := c.members[1].Resume(ctx, resumeWith(first.Ref, "demo", "secret")); err == nil {
-			t.Error("an answer after the deadline")
+		c.net.only("member-0", refused, -1)
+		_, err = c.members[1].Resume(ctx, resumeWith(first.Ref, "demo", "secret"))
+		wantUnavailable(t, err)
+		if n := c.users.checks.Load(); n != 0 {
+			t.Errorf("%d password checks for a request that is over", n)
 		}
 
 		c.net.only("member-0", loseRequest, -1)
@@ -499,6 +502,24 @@ func TestSilentOwner(t *testing.T) {
 		}
 		if took := time.Since(began); took < time.Second || took > time.Second+maxPause {
 			t.Errorf("the next rank was asked after %v", took)
+		}
+	})
+}
+
+// TestCloseEndsTheSearch: a member that stops does not hold those who wait for
+// another member.
+func TestCloseEndsTheSearch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2)
+		defer c.close()
+		first := c.members[0].start(t, "Login")
+		c.net.only("member-0", frozen, -1)
+		began := time.Now()
+		time.AfterFunc(time.Second, c.members[1].Close)
+		_, err := c.members[1].answer(t, first.Ref, "demo", "secret")
+		wantUnavailable(t, err)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("ended after %v", took)
 		}
 	})
 }
