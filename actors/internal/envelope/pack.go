@@ -3,7 +3,6 @@ package envelope
 import (
 	"encoding/binary"
 	"encoding/json"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -75,6 +74,18 @@ func (w *writer) size(n int, none bool) {
 	w.uvarint(uint64(n) + 1) //nolint:gosec // a length
 }
 
+func sorted[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 func (w *writer) texts(list []string) {
 	w.size(len(list), list == nil)
 	for _, s := range list {
@@ -84,7 +95,7 @@ func (w *writer) texts(list []string) {
 
 func (w *writer) textMap(m map[string]string) {
 	w.size(len(m), m == nil)
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	for _, key := range sorted(m) {
 		w.text(key)
 		w.text(m[key])
 	}
@@ -92,7 +103,7 @@ func (w *writer) textMap(m map[string]string) {
 
 func (w *writer) textsMap(m map[string][]string) {
 	w.size(len(m), m == nil)
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	for _, key := range sorted(m) {
 		w.text(key)
 		w.texts(m[key])
 	}
@@ -147,7 +158,7 @@ func (w *writer) value(v any) {
 	case map[string]any:
 		w.byte(valueMap)
 		w.size(len(v), v == nil)
-		for _, key := range slices.Sorted(maps.Keys(v)) {
+		for _, key := range sorted(v) {
 			w.text(key)
 			w.value(v[key])
 		}
