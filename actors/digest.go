@@ -1,9 +1,12 @@
 package actors
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
+	"hash"
+	"sync"
 
 	"sojourn/actors/callback"
 )
@@ -12,13 +15,32 @@ import (
 // that a record holds nothing that a password could be guessed against.
 type digest [16]byte
 
-// digestOf is the digest of answers under key.
-func digestOf(key []byte, answers []callback.Answer) (digest, error) {
-	raw, err := json.Marshal(answers)
-	if err != nil {
+// digester makes digests under one key. What it works with is kept for the
+// next one, and empty of answers by then.
+type digester struct{ works sync.Pool }
+
+type digestWork struct {
+	hash hash.Hash
+	text bytes.Buffer
+	sum  [sha256.Size]byte
+}
+
+func newDigester(key []byte) *digester {
+	return &digester{works: sync.Pool{New: func() any { return &digestWork{hash: hmac.New(sha256.New, key)} }}}
+}
+
+// of is the digest of answers.
+func (d *digester) of(answers []callback.Answer) (digest, error) {
+	w, _ := d.works.Get().(*digestWork)
+	defer d.works.Put(w)
+	defer func() {
+		clear(w.text.Bytes())
+		w.text.Reset()
+		w.hash.Reset()
+	}()
+	if err := json.NewEncoder(&w.text).Encode(answers); err != nil {
 		return digest{}, err
 	}
-	h := hmac.New(sha256.New, key)
-	h.Write(raw)
-	return digest(h.Sum(nil)[:16]), nil
+	w.hash.Write(w.text.Bytes())
+	return digest(w.hash.Sum(w.sum[:0])[:16]), nil
 }

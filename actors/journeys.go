@@ -77,6 +77,7 @@ type Journeys struct {
 	base      context.Context // ends when Close is called
 	cancel    context.CancelCauseFunc
 	deadlines *deadlines
+	digester  *digester
 	work      sync.WaitGroup
 
 	closing sync.Once
@@ -118,6 +119,7 @@ func New(c Config) (*Journeys, error) {
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.deadlines = newDeadlines(j.base)
+	j.digester = newDigester(c.DigestKey)
 	j.mux = newMux(j.system)
 	// Receive never blocks, so a message is handled on its sender's goroutine,
 	// or by whoever is in the mailbox already; nobody has to be woken for it.
@@ -319,7 +321,7 @@ func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey
 	if !j.config.Now().Before(r.Ref.Expires) {
 		return journey.Reply{}, journey.ErrGone
 	}
-	d, err := digestOf(j.config.DigestKey, r.Answers)
+	d, err := j.digester.of(r.Answers)
 	if err != nil {
 		return journey.Reply{}, fmt.Errorf("digest of answers: %w", err)
 	}
