@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -41,6 +42,8 @@ type LoadConfig struct {
 	Hedged float64
 	// Users is how many log in; 40 when zero.
 	Users int
+	// Dial connects to a member; nil: over TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// MaxOps bounds the history; when it is full the load ends with an error. A
 	// million when zero.
 	MaxOps int
@@ -135,7 +138,7 @@ func (l *Load) targets() []*loaded {
 
 // Prepare stores the journey and the users, at the first member.
 func (l *Load) Prepare(ctx context.Context) error {
-	c, err := client.New(client.Config{Base: l.cfg.Bases[0], Operator: l.cfg.Operator})
+	c, err := client.New(client.Config{Base: l.cfg.Bases[0], Operator: l.cfg.Operator, Transport: l.transport()})
 	if err != nil {
 		return err //nolint:wrapcheck // it says all
 	}
@@ -206,11 +209,15 @@ func (l *Load) add(op history.Op, err error) (full bool) {
 
 // client makes a client for a member that shares no connection with any other.
 func (l *Load) client(base string) *client.Client {
-	c, err := client.New(client.Config{Base: base, Timeout: l.cfg.Timeout, Transport: &http.Transport{DisableCompression: true}})
+	c, err := client.New(client.Config{Base: base, Timeout: l.cfg.Timeout, Transport: l.transport()})
 	if err != nil {
 		panic(fmt.Sprintf("chaos: a base that Add took: %v", err))
 	}
 	return c
+}
+
+func (l *Load) transport() *http.Transport {
+	return &http.Transport{DisableCompression: true, DialContext: l.cfg.Dial}
 }
 
 // finalReaders is how many clients read what is left.
