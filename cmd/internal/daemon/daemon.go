@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,9 +131,6 @@ func (d *Daemon) Await(ctx context.Context) error {
 	if err := d.store.Await(ctx); err != nil {
 		return fmt.Errorf("open the token store: %w", err)
 	}
-	// Reading a log takes some 64 MiB for a moment. Left to itself the collector
-	// would wait until requests have made as much garbage again.
-	debug.FreeOSMemory()
 	return nil
 }
 
