@@ -2,8 +2,9 @@
 //
 // Journeys is the front door: Start and Resume. A start that meets only pure
 // nodes is answered on the spot and leaves no trace; every other request goes
-// through the router to the journey's owner, which the placement function
-// names, and there to the journey's actor. The actor is virtual: the gateway
+// to the member where the journey lives, which the placement function names
+// and which other members ask through Peers and Serve, and there to the
+// journey's actor. The actor is virtual: the gateway
 // brings it into memory on a message and lets it go when it has answered. What
 // remains of a waiting journey is its record.
 //

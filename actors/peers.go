@@ -13,8 +13,8 @@ import (
 // Peers asks other members of the cluster. Its methods are called concurrently.
 type Peers interface {
 	// Call hands body to Serve of m's Journeys and returns what that returned.
-	// It ends with ctx, whose deadline reaches the other side. It may be called
-	// with the same body again, and keeps none after it has returned.
+	// It ends with ctx, whose deadline reaches the other side. body is not
+	// changed by either, and may be sent again.
 	Call(ctx context.Context, m placement.Member, body []byte) ([]byte, error)
 	// NotDone reports whether an error of Call means for certain that m has not
 	// seen the body and will not. After any other error it is not known.
