@@ -298,6 +298,9 @@ func (j *Journeys) fill(ctx context.Context, r journey.StartRequest, reply journ
 
 func fillable(asked []callback.Callback, username **string, password **identity.Secret) ([]callback.Answer, bool) {
 	name, secret := *username, *password
+	if name == nil && secret == nil {
+		return nil, false
+	}
 	answers := make([]callback.Answer, 0, len(asked))
 	for _, c := range asked {
 		switch {
