@@ -34,8 +34,8 @@ func TestSubjects(t *testing.T) {
 	}
 	plan := Plan{
 		Subjects: []Subject{
-			Echo(echo.Addr, echo.PID, body), EchoHash("echo-bcrypt", echo.Addr, echo.PID, body), Start(member), Validate(member, demo()), Login("login", member, demo()),
-			ZeroPage(member, demo()), Hash("hash", os.Getpid(), 1, h, "pw"),
+			Echo(echo.Members[0], body), EchoHash("echo-bcrypt", echo.Members[0], body), Start(member), Validate("validate", member, demo()), Login("login", member, demo()),
+			ZeroPage("login-zero", member, demo()), Hash("hash", os.Getpid(), 1, h, "pw"),
 		},
 		Concurrency: []int{1, 3}, Rounds: 2, Pace: Pace{Count: 20},
 	}
@@ -79,16 +79,16 @@ func TestWrongAnswersAreErrors(t *testing.T) {
 		subject func(Server) Subject
 		broken  func(*http.Request) string
 	}{
-		"invalid session":       {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":false,"uid":"demo"}`)},
-		"another user":          {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`{"valid":true,"uid":"eve"}`)},
-		"validation not JSON":   {member(func(s Server) Subject { return Validate(s, demo()) }), onSession(`valid`)},
+		"invalid session":       {member(func(s Server) Subject { return Validate("validate", s, demo()) }), onSession(`{"valid":false,"uid":"demo"}`)},
+		"another user":          {member(func(s Server) Subject { return Validate("validate", s, demo()) }), onSession(`{"valid":true,"uid":"eve"}`)},
+		"validation not JSON":   {member(func(s Server) Subject { return Validate("validate", s, demo()) }), onSession(`valid`)},
 		"login without token":   {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"tokenId":"","successUrl":"/x","realm":"/"}`)},
 		"login without URL":     {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"tokenId":"t","realm":"/"}`)},
 		"login asks again":      {member(func(s Server) Subject { return Login("login", s, demo()) }), onAnswer(`{"authId":"a.b.c","callbacks":[]}`)},
-		"zero page asks":        {member(func(s Server) Subject { return ZeroPage(s, demo()) }), always(`{"authId":"a.b.c","callbacks":` + pageBody + `}`)},
-		"echo says another":     {member(func(s Server) Subject { return Echo(s.Addr, s.PID, yardstick(99)) }), always(`{}`)},
+		"zero page asks":        {member(func(s Server) Subject { return ZeroPage("login-zero", s, demo()) }), always(`{"authId":"a.b.c","callbacks":` + pageBody + `}`)},
+		"echo says another":     {member(func(s Server) Subject { return Echo(s.Members[0], yardstick(99)) }), always(`{}`)},
 		"wrong password":        {member(func(s Server) Subject { return Login("login", s, User{"demo", "no"}) }), nil},
-		"zero page, wrong word": {member(func(s Server) Subject { return ZeroPage(s, User{"demo", "no"}) }), nil},
+		"zero page, wrong word": {member(func(s Server) Subject { return ZeroPage("login-zero", s, User{"demo", "no"}) }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := false
@@ -99,7 +99,7 @@ func TestWrongAnswersAreErrors(t *testing.T) {
 				return ""
 			}})
 			subject := tc.subject(s)
-			op, err := subject.prepare(t.Context(), s.Addr)
+			op, err := subject.prepare(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,16 +125,16 @@ func TestEchoHash(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		password identity.Secret
-		subject  func(addr string) Subject
+		subject  func(Member) Subject
 		right    bool
 	}{
-		"with the hash":              {password, func(a string) Subject { return EchoHash("h", a, os.Getpid(), yardstick(99)) }, true},
-		"with a hash of another":     {"no", func(a string) Subject { return EchoHash("h", a, os.Getpid(), yardstick(99)) }, false},
-		"echo alone has no such use": {"no", func(a string) Subject { return Echo(a, os.Getpid(), yardstick(99)) }, true},
+		"with the hash":              {password, func(m Member) Subject { return EchoHash("h", m, yardstick(99)) }, true},
+		"with a hash of another":     {"no", func(m Member) Subject { return EchoHash("h", m, yardstick(99)) }, false},
+		"echo alone has no such use": {"no", func(m Member) Subject { return Echo(m, yardstick(99)) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, EchoHandler(hash, tc.password))
-			op, err := tc.subject(s.Addr).prepare(t.Context(), s.Addr)
+			op, err := tc.subject(s.Members[0]).prepare(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestStartComparesThePage(t *testing.T) {
 		}
 		return ""
 	}})
-	op, err := Start(s).prepare(t.Context(), s.Addr)
+	op, err := Start(s).prepare(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +165,82 @@ func TestStartComparesThePage(t *testing.T) {
 	other = true
 	if op.do(t.Context()) == nil {
 		t.Error("another page was taken for the journey's")
+	}
+}
+
+// Requests go to the members in turn: both of a login to two of them, and those
+// of the next login to another two.
+func TestMembersInTurn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		subject func(Server) Subject
+		before  int   // requests of its preparation
+		want    []int // how far from the first member that was met, for each request
+	}{
+		"login": {func(s Server) Subject { return Login("login", s, demo()) }, 1, []int{0, 1, 2, 0, 1, 2}},
+		"write": {func(s Server) Subject { return ZeroPage("write", s, demo()) }, 0, []int{0, 1, 2}},
+		// The session is made before, with three requests, and then asked for.
+		"validate": {func(s Server) Subject { return Validate("validate", s, demo()) }, 3, []int{0, 1, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, asked := cluster(t, 3)
+			subject := tc.subject(server)
+			if len(subject.PIDs) != 3 {
+				t.Errorf("the CPU of %d processes counts", len(subject.PIDs))
+			}
+			first := make(map[int]bool)
+			for range 3 { // workers, one after another
+				op, err := subject.prepare(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer op.close()
+				for range 3 {
+					if err := op.do(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			met, one := asked(), len(asked())/3
+			for ; len(met) > 0; met = met[one:] {
+				mine := met[tc.before:one]
+				first[mine[0]] = true
+				for i, want := range tc.want {
+					if (mine[0]+want)%3 != mine[i] {
+						t.Errorf("met %v", mine)
+					}
+				}
+			}
+			if len(first) != 3 {
+				t.Errorf("the workers begin at %d of 3 members", len(first))
+			}
+		})
+	}
+}
+
+// Of a cluster, each member's answer is checked: here one of three does not know
+// the session.
+func TestOneMemberAnswersWrong(t *testing.T) {
+	s := serve(t, am{})
+	ignorant := serve(t, am{instead: func(r *http.Request) string {
+		if strings.Contains(r.URL.Path, "/sessions/") {
+			return `{"valid":false}`
+		}
+		return ""
+	}})
+	s.Members = append(s.Members, s.Members[0], ignorant.Members[0])
+	op, err := Validate("validate", s, demo()).prepare(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer op.close()
+	failed := 0
+	for range 6 {
+		if op.do(t.Context()) != nil {
+			failed++
+		}
+	}
+	if failed != 2 {
+		t.Errorf("%d of 6 answers were taken for wrong, want 2", failed)
 	}
 }
 

@@ -16,7 +16,41 @@ import (
 // maxAnswer bounds what is read of one answer, in bytes.
 const maxAnswer = 1 << 20
 
-// conn is one worker's connection. It opens itself with the first request and
+// ring is one worker's connections, one to each member; its requests go to the
+// members in turn. With one member it is one connection.
+type ring struct {
+	conns []*conn
+	next  int
+}
+
+// newRing begins with the member that start counts to.
+func newRing(members []Member, start int) *ring {
+	r := &ring{next: start % len(members)}
+	for _, m := range members {
+		r.conns = append(r.conns, newConn(m.Addr))
+	}
+	return r
+}
+
+// post sends a request to the next member; see conn.post.
+func (r *ring) post(ctx context.Context, q request) (int, []byte, error) {
+	c := r.conns[r.next]
+	r.next = (r.next + 1) % len(r.conns)
+	return c.post(ctx, q)
+}
+
+func (r *ring) close() {
+	for _, c := range r.conns {
+		c.close()
+	}
+}
+
+// requestTimeout bounds one request; far more than any should take.
+const requestTimeout = 30 * time.Second
+
+func newConn(addr string) *conn { return &conn{addr: addr, timeout: requestTimeout} }
+
+// conn is one connection. It opens itself with the first request and
 // again after a failure. It is used by one goroutine.
 type conn struct {
 	addr    string

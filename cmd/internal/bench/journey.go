@@ -6,13 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
-
-// requestTimeout bounds one request; far more than any should take.
-const requestTimeout = 30 * time.Second
-
-func newConn(addr string) *conn { return &conn{addr: addr, timeout: requestTimeout} }
 
 // page is what a journey's first answer looks like, learned once: its callbacks
 // are the same every time, so later answers are compared and not decoded.
@@ -23,9 +17,9 @@ type page struct {
 }
 
 // learn starts a journey and reads its page.
-func learn(ctx context.Context, c *conn, s Server) (*page, error) {
+func learn(ctx context.Context, r *ring, s Server) (*page, error) {
 	p := &page{path: s.authenticate()}
-	status, body, err := c.post(ctx, request{path: p.path})
+	status, body, err := r.post(ctx, request{path: p.path})
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +38,8 @@ func learn(ctx context.Context, c *conn, s Server) (*page, error) {
 }
 
 // start begins a journey and returns its authId.
-func (p *page) start(ctx context.Context, c *conn) (string, error) {
-	status, body, err := c.post(ctx, request{path: p.path})
+func (p *page) start(ctx context.Context, r *ring) (string, error) {
+	status, body, err := r.post(ctx, request{path: p.path})
 	if err != nil {
 		return "", err
 	}
@@ -62,8 +56,8 @@ func (p *page) start(ctx context.Context, c *conn) (string, error) {
 
 // login begins a journey, answers its page with what fill gave, and returns the
 // session's token.
-func (p *page) login(ctx context.Context, c *conn, filled []byte) (string, error) {
-	authID, err := p.start(ctx, c)
+func (p *page) login(ctx context.Context, r *ring, filled []byte) (string, error) {
+	authID, err := p.start(ctx, r)
 	if err != nil {
 		return "", err
 	}
@@ -73,7 +67,7 @@ func (p *page) login(ctx context.Context, c *conn, filled []byte) (string, error
 	body = append(body, `","callbacks":`...)
 	body = append(body, filled...)
 	body = append(body, '}')
-	status, answer, err := c.post(ctx, request{path: p.path, body: body})
+	status, answer, err := r.post(ctx, request{path: p.path, body: body})
 	if err != nil {
 		return "", err
 	}

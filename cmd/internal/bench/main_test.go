@@ -70,9 +70,25 @@ func (a am) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// cluster is members that answer alike; asked gets, for each request in order,
+// which member it met. One worker at a time.
+func cluster(t *testing.T, members int) (_ Server, asked func() []int) {
+	t.Helper()
+	var met []int
+	all := Server{Path: "/am", Journey: "Login"}
+	for i := range members {
+		s := serve(t, am{instead: func(*http.Request) string {
+			met = append(met, i)
+			return ""
+		}})
+		all.Members = append(all.Members, s.Members...)
+	}
+	return all, func() []int { return met }
+}
+
 func serve(t *testing.T, h http.Handler) Server {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	return Server{Addr: s.Listener.Addr().String(), Path: "/am", PID: os.Getpid(), Journey: "Login"}
+	return Server{Members: []Member{{s.Listener.Addr().String(), os.Getpid()}}, Path: "/am", Journey: "Login"}
 }

@@ -122,7 +122,7 @@ func compare(s Subject, mine, echo, less, rateOf []Record) (*Spread, string) {
 	switch {
 	case s.RateOf != "" && len(rateOf) == len(mine):
 		return pairs(mine, func(i int) float64 { return ratio(mine[i].rate(), rateOf[i].rate()) }), "rate of " + s.RateOf
-	case s.RateOf != "" || s.Name == yardstickName || s.addr == "" || len(echo) != len(mine):
+	case s.RateOf != "" || s.Name == yardstickName || s.bare || len(echo) != len(mine):
 		return nil, ""
 	case s.Less != "" && len(less) == len(mine):
 		return pairs(mine, func(i int) float64 {

@@ -18,19 +18,14 @@ func record(subject string, round int, ops int64, cpu time.Duration) Record {
 
 func TestReport(t *testing.T) {
 	subjects := []Subject{
-		{Name: "echo", PID: 1},
-		{Name: "validate", PID: 2},
-		{Name: "echo-bcrypt", PID: 1},
-		{Name: "login", PID: 2, Less: "echo-bcrypt"},
-		{Name: "argon2", PID: 3},
-		{Name: "login-argon2", PID: 2, RateOf: "argon2"},
-		{Name: "lonely", PID: 2, Less: "nothing measured"},
-		{Name: "never run", PID: 2},
-	}
-	for i, s := range subjects {
-		if s.Name != "argon2" {
-			subjects[i].addr = "127.0.0.1:1"
-		}
+		{Name: "echo", PIDs: []int{1}},
+		{Name: "validate", PIDs: []int{2}},
+		{Name: "echo-bcrypt", PIDs: []int{1}},
+		{Name: "login", PIDs: []int{2}, Less: "echo-bcrypt"},
+		{Name: "argon2", PIDs: []int{3}, bare: true},
+		{Name: "login-argon2", PIDs: []int{2}, RateOf: "argon2"},
+		{Name: "lonely", PIDs: []int{2}, Less: "nothing measured"},
+		{Name: "never run", PIDs: []int{2}},
 	}
 	const ms = time.Millisecond
 	var records []Record

@@ -102,8 +102,8 @@ func (p Plan) series(ctx context.Context, concurrency int) ([]Record, error) {
 // crew is the workers of one subject; they keep their connections from round to
 // round.
 type crew struct {
-	pid int
-	ops []operation
+	pids []int
+	ops  []operation
 }
 
 func assemble(ctx context.Context, s Subject, concurrency int) (*crew, error) {
@@ -111,9 +111,9 @@ func assemble(ctx context.Context, s Subject, concurrency int) (*crew, error) {
 	if s.Workers > 0 {
 		workers = min(workers, s.Workers)
 	}
-	c := &crew{pid: s.PID}
+	c := &crew{pids: s.PIDs}
 	for range workers {
-		op, err := s.prepare(ctx, s.addr)
+		op, err := s.prepare(ctx)
 		if err != nil {
 			c.close()
 			return nil, err
@@ -134,20 +134,23 @@ func (c *crew) close() {
 
 // round lets every worker work until the pacer says stop.
 func (c *crew) round(ctx context.Context, pace Pace) (Record, error) {
-	cpu, err := cpuTime(c.pid)
+	cpu, err := cpuOf(c.pids)
 	if err != nil {
 		return Record{}, err
 	}
 	results := make([]Record, len(c.ops))
+	for i := range results {
+		results[i].latency = newHistogram() // large: made before the clock runs
+	}
 	begun := time.Now()
 	pacer := newPacer(pace, begun)
 	var workers sync.WaitGroup
 	for i := range c.ops {
-		workers.Go(func() { results[i] = work(ctx, c.ops[i], pacer) })
+		workers.Go(func() { results[i].work(ctx, c.ops[i], pacer) })
 	}
 	workers.Wait()
 	total := Record{Wall: time.Since(begun), latency: newHistogram()}
-	after, err := cpuTime(c.pid)
+	after, err := cpuOf(c.pids)
 	if err != nil {
 		return Record{}, fmt.Errorf("the process under load is gone: %w", err)
 	}
@@ -167,8 +170,7 @@ func (c *crew) round(ctx context.Context, pace Pace) (Record, error) {
 }
 
 // work is one worker's part of a round.
-func work(ctx context.Context, op operation, p *pacer) Record {
-	r := Record{latency: newHistogram()}
+func (r *Record) work(ctx context.Context, op operation, p *pacer) {
 	for now := time.Now(); ctx.Err() == nil && p.next(now); {
 		err := op.do(ctx)
 		end := time.Now()
@@ -183,5 +185,17 @@ func work(ctx context.Context, op operation, p *pacer) Record {
 		}
 		now = end
 	}
-	return r
+}
+
+// cpuOf is the CPU time of several processes together.
+func cpuOf(pids []int) (time.Duration, error) {
+	var sum time.Duration
+	for _, pid := range pids {
+		used, err := cpuTime(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
 }

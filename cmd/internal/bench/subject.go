@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"sojourn/actors/identity"
 )
@@ -15,8 +16,8 @@ import (
 type Subject struct {
 	// Name stands in reports and in the list of subjects to run.
 	Name string
-	// PID is the process whose CPU an operation is charged to.
-	PID int
+	// PIDs are the processes whose CPU, all together, operations are charged to.
+	PIDs []int
 	// Workers bounds the workers whatever the concurrency; zero does not.
 	Workers int
 	// Less names a subject that does an echo and more. What it uses beyond an
@@ -26,9 +27,10 @@ type Subject struct {
 	// RateOf names a subject whose rate this one's is compared with, in place
 	// of comparing its CPU with echo's.
 	RateOf string
+	// bare is set where no server works: there is nothing to compare with echo.
+	bare bool
 	// prepare makes a worker's operation; its own requests are not measured.
-	prepare func(ctx context.Context, addr string) (operation, error)
-	addr    string
+	prepare func(ctx context.Context) (operation, error)
 }
 
 // operation does one operation and checks its answer. close ends it.
@@ -37,11 +39,18 @@ type operation struct {
 	close func()
 }
 
-// Server is the member under load.
-type Server struct {
+// Member is one process of a server.
+type Member struct {
 	Addr string // HOST:PORT on loopback
-	Path string // "/am"
 	PID  int
+}
+
+// Server is what is under load: a member alone, or a cluster. Each worker sends
+// its requests to the members in turn, so that the two requests of a login meet
+// two members.
+type Server struct {
+	Members []Member
+	Path    string // "/am"
 	// Journey of the root realm: one page that asks for name and password.
 	Journey string
 }
@@ -59,20 +68,16 @@ func (s Server) authenticate() string {
 
 func (s Server) validate() string { return s.Path + "/json/realms/root/sessions/?_action=validate" }
 
-// Echo sends body to the echo server at addr and wants it back.
-func Echo(addr string, pid int, body []byte) Subject {
-	return echo(yardstickName, addr, pid, "/", body)
-}
+// Echo sends body to an echo server and wants it back.
+func Echo(m Member, body []byte) Subject { return echo(yardstickName, m, "/", body) }
 
 // EchoHash is Echo with a hash verified on the way. What it uses beyond an echo
 // is what the hash costs in a process that serves requests.
-func EchoHash(name, addr string, pid int, body []byte) Subject {
-	return echo(name, addr, pid, hashPath, body)
-}
+func EchoHash(name string, m Member, body []byte) Subject { return echo(name, m, hashPath, body) }
 
-func echo(name, addr string, pid int, path string, body []byte) Subject {
-	return Subject{Name: name, PID: pid, addr: addr, prepare: func(_ context.Context, addr string) (operation, error) {
-		c := newConn(addr)
+func echo(name string, m Member, path string, body []byte) Subject {
+	return Subject{Name: name, PIDs: []int{m.PID}, prepare: func(context.Context) (operation, error) {
+		c := newConn(m.Addr)
 		return operation{close: c.close, do: func(ctx context.Context) error {
 			status, got, err := c.post(ctx, request{path: path, body: body})
 			if err != nil {
@@ -88,13 +93,13 @@ func echo(name, addr string, pid int, path string, body []byte) Subject {
 
 // Start begins a journey and leaves it.
 func Start(s Server) Subject {
-	return s.subject("start", func(ctx context.Context, c *conn) (func(context.Context) error, error) {
-		p, err := learn(ctx, c, s)
+	return s.subject("start", func(ctx context.Context, r *ring) (func(context.Context) error, error) {
+		p, err := learn(ctx, r, s)
 		if err != nil {
 			return nil, err
 		}
 		return func(ctx context.Context) error {
-			_, err := p.start(ctx, c)
+			_, err := p.start(ctx, r)
 			return err
 		}, nil
 	})
@@ -102,8 +107,8 @@ func Start(s Server) Subject {
 
 // Login logs a user in with two requests: the page, and the answer to it.
 func Login(name string, s Server, u User) Subject {
-	return s.subject(name, func(ctx context.Context, c *conn) (func(context.Context) error, error) {
-		p, err := learn(ctx, c, s)
+	return s.subject(name, func(ctx context.Context, r *ring) (func(context.Context) error, error) {
+		p, err := learn(ctx, r, s)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +117,7 @@ func Login(name string, s Server, u User) Subject {
 			return nil, err
 		}
 		return func(ctx context.Context) error {
-			_, err := p.login(ctx, c, filled)
+			_, err := p.login(ctx, r, filled)
 			return err
 		}, nil
 	})
@@ -120,11 +125,11 @@ func Login(name string, s Server, u User) Subject {
 
 // ZeroPage logs a user in with one request that carries name and password in
 // its header lines.
-func ZeroPage(s Server, u User) Subject {
+func ZeroPage(name string, s Server, u User) Subject {
 	headers := "X-OpenAM-Username: " + u.Name + "\r\nX-OpenAM-Password: " + string(u.Password) + "\r\n"
-	return s.subject("login-zero", func(_ context.Context, c *conn) (func(context.Context) error, error) {
+	return s.subject(name, func(_ context.Context, r *ring) (func(context.Context) error, error) {
 		return func(ctx context.Context) error {
-			status, body, err := c.post(ctx, request{path: s.authenticate(), headers: headers})
+			status, body, err := r.post(ctx, request{path: s.authenticate(), headers: headers})
 			if err != nil {
 				return err
 			}
@@ -134,15 +139,16 @@ func ZeroPage(s Server, u User) Subject {
 	})
 }
 
-// Validate asks whether a session is valid; each worker has one of its own.
-func Validate(s Server, u User) Subject {
-	return s.subject("validate", func(ctx context.Context, c *conn) (func(context.Context) error, error) {
-		q, err := s.validation(ctx, c, u)
+// Validate asks whether a session is valid; each worker has one of its own, made
+// once and asked for at all members.
+func Validate(name string, s Server, u User) Subject {
+	return s.subject(name, func(ctx context.Context, r *ring) (func(context.Context) error, error) {
+		q, err := s.validation(ctx, r, u)
 		if err != nil {
 			return nil, err
 		}
 		return func(ctx context.Context) error {
-			status, body, err := c.post(ctx, q)
+			status, body, err := r.post(ctx, q)
 			if err != nil {
 				return err
 			}
@@ -159,8 +165,8 @@ func Validate(s Server, u User) Subject {
 }
 
 // validation is the request that validates a fresh session of u.
-func (s Server) validation(ctx context.Context, c *conn, u User) (request, error) {
-	p, err := learn(ctx, c, s)
+func (s Server) validation(ctx context.Context, r *ring, u User) (request, error) {
+	p, err := learn(ctx, r, s)
 	if err != nil {
 		return request{}, err
 	}
@@ -168,7 +174,7 @@ func (s Server) validation(ctx context.Context, c *conn, u User) (request, error
 	if err != nil {
 		return request{}, err
 	}
-	token, err := p.login(ctx, c, filled)
+	token, err := p.login(ctx, r, filled)
 	if err != nil {
 		return request{}, err
 	}
@@ -180,13 +186,13 @@ func (s Server) validation(ctx context.Context, c *conn, u User) (request, error
 // validation's answer, as long as that validation's request and answer are on
 // average.
 func Yardstick(ctx context.Context, s Server, u User) ([]byte, error) {
-	c := newConn(s.Addr)
-	defer c.close()
-	q, err := s.validation(ctx, c, u)
+	r := newRing(s.Members, 0)
+	defer r.close()
+	q, err := s.validation(ctx, r, u)
 	if err != nil {
 		return nil, err
 	}
-	status, answer, err := c.post(ctx, q)
+	status, answer, err := r.post(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +212,7 @@ func yardstick(size int) []byte {
 // Hash verifies a password in this process: what no login with that hash can
 // do without.
 func Hash(name string, pid, workers int, h identity.Hash, password identity.Secret) Subject {
-	return Subject{Name: name, PID: pid, Workers: workers, prepare: func(context.Context, string) (operation, error) {
+	return Subject{Name: name, PIDs: []int{pid}, Workers: workers, bare: true, prepare: func(context.Context) (operation, error) {
 		return operation{close: func() {}, do: func(context.Context) error {
 			ok, err := identity.Verify(h, password)
 			if err == nil && !ok {
@@ -217,16 +223,22 @@ func Hash(name string, pid, workers int, h identity.Hash, password identity.Secr
 	}}
 }
 
-func (s Server) subject(name string, prepare func(context.Context, *conn) (func(context.Context) error, error)) Subject {
-	return Subject{Name: name, PID: s.PID, addr: s.Addr, prepare: func(ctx context.Context, addr string) (operation, error) {
-		c := newConn(addr)
-		do, err := prepare(ctx, c)
+func (s Server) subject(name string, prepare func(context.Context, *ring) (func(context.Context) error, error)) Subject {
+	out := Subject{Name: name}
+	for _, m := range s.Members {
+		out.PIDs = append(out.PIDs, m.PID)
+	}
+	var workers atomic.Int64 // each begins with the member after that of the last
+	out.prepare = func(ctx context.Context) (operation, error) {
+		r := newRing(s.Members, int(workers.Add(1)))
+		do, err := prepare(ctx, r)
 		if err != nil {
-			c.close()
+			r.close()
 			return operation{}, fmt.Errorf("prepare %s: %w", name, err)
 		}
-		return operation{do: do, close: c.close}, nil
-	}}
+		return operation{do: do, close: r.close}, nil
+	}
+	return out
 }
 
 // wrong is the error for an answer that is not what it should be. It shows the

@@ -197,7 +197,7 @@ func (f *benchFlags) target(ctx context.Context, program string) (*benchTarget, 
 		return nil, err
 	}
 	return &benchTarget{
-		server: bench.Server{Addr: u.Host, Path: strings.TrimRight(u.Path, "/"), PID: f.pid, Journey: f.journey},
+		server: bench.Server{Members: []bench.Member{{Addr: u.Host, PID: f.pid}}, Path: strings.TrimRight(u.Path, "/"), Journey: f.journey},
 		user:   bench.User{Name: f.user, Password: identity.Secret(strings.TrimRight(string(password), "\r\n"))},
 		close:  func() error { return nil },
 	}, nil
@@ -226,7 +226,7 @@ func (f *benchFlags) ownMember(ctx context.Context, program string) (_ *benchTar
 		return nil, errors.Join(err, errors.New(quiet.String()))
 	}
 	t.close = func() error { return errors.Join(member.Close(), os.RemoveAll(folder)) }
-	t.server = bench.Server{Addr: member.HTTP, Path: "/am", PID: member.PID, Journey: member.Journey}
+	t.server = bench.Server{Members: []bench.Member{{Addr: member.HTTP, PID: member.PID}}, Path: "/am", Journey: member.Journey}
 	t.user = bench.User{Name: member.User, Password: member.Password}
 	if err := t.addCheap(ctx, secretFile); err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (t *benchTarget) addCheap(ctx context.Context, secretFile string) error {
 	if err != nil {
 		return err
 	}
-	member := target{server: "http://" + t.server.Addr + t.server.Path, secretFile: secretFile}
+	member := target{server: "http://" + t.server.Members[0].Addr + t.server.Path, secretFile: secretFile}
 	err = member.with(ctx, func(ctx context.Context, c *client.Client) error {
 		return c.CreateUser(ctx, "/", wire.User{Name: "bench", Hash: wire.Password(hash), Status: active})
 	})
@@ -271,18 +271,19 @@ func (t *benchTarget) subjects(ctx context.Context, echo *bench.Child, names []s
 		}
 		return s.Name
 	}
-	echoHash := bench.EchoHash("echo-bcrypt", echo.HTTP, echo.PID, body)
+	yardstick := bench.Member{Addr: echo.HTTP, PID: echo.PID}
+	echoHash := bench.EchoHash("echo-bcrypt", yardstick, body)
 	for _, name := range names {
 		var s bench.Subject
 		switch name {
 		case "echo":
-			s = bench.Echo(echo.HTTP, echo.PID, body)
+			s = bench.Echo(yardstick, body)
 		case "echo-bcrypt":
 			s = echoHash
 		case "start":
 			s = bench.Start(t.server)
 		case "validate":
-			s = bench.Validate(t.server, t.user)
+			s = bench.Validate(name, t.server, t.user)
 		case "login-argon2":
 			h, err := identity.Make(t.user.Password, identity.DefaultParams(), rand.Reader)
 			if err != nil {
@@ -296,7 +297,7 @@ func (t *benchTarget) subjects(ctx context.Context, echo *bench.Child, names []s
 			}
 			s = bench.Login(name, t.server, t.cheap)
 			if name == "login-zero" {
-				s = bench.ZeroPage(t.server, t.cheap)
+				s = bench.ZeroPage(name, t.server, t.cheap)
 			}
 			s.Less = add(echoHash)
 		}
