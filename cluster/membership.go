@@ -96,8 +96,8 @@ type Membership struct {
 var ErrClosed = errors.New("membership is closed")
 
 // Join starts to take part. It returns at once: the seeds are met in the
-// background. ctx bounds only the lookup of Self.Address. When Join fails it
-// leaves Stream and Packets open.
+// background. ctx bounds only the lookup of Self.Address. When Join fails the
+// caller closes Stream and Packets; they may be closed already.
 func Join(ctx context.Context, c Config) (*Membership, error) {
 	if c.Lookup == nil {
 		c.Lookup = net.DefaultResolver.LookupHost

@@ -70,11 +70,11 @@ func (r record) encode() ([]byte, error) {
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(r.oldest))   //nolint:gosec // check bounds it
 	b = binary.BigEndian.AppendUint16(b, uint16(m.Protocol)) //nolint:gosec // check bounds it
-	b = append(b, byte(m.Expect))
+	b = append(b, byte(m.Expect))                            //nolint:gosec // check bounds it
 	b = append(b, m.Cluster[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.started.UnixMicro())) //nolint:gosec // check bounds it
 	for _, s := range []string{m.Store, m.Name, m.Address, m.HTTP} {
-		b = append(b, byte(len(s)))
+		b = append(b, byte(len(s))) //nolint:gosec // check bounds it
 		b = append(b, s...)
 	}
 	return b, nil

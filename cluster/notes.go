@@ -61,9 +61,6 @@ func (n *notes) run(ctx context.Context) {
 
 // add queues a line; it never waits.
 func (n *notes) add(level slog.Level, text string, args ...any) {
-	if !n.log.Enabled(context.Background(), level) {
-		return
-	}
 	select {
 	case n.lines <- note{level, text, args}:
 	default:

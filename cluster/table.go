@@ -162,7 +162,10 @@ func (t *table) judge(r record) error {
 	if r.oldest > self.member.Protocol || r.member.Protocol < self.oldest {
 		return fmt.Errorf("speaks protocol %d to %d, this member %d to %d", r.oldest, r.member.Protocol, self.oldest, self.member.Protocol)
 	}
-	if ours := t.cluster(r.member.ID); r.member.Cluster != ([16]byte{}) && ours != ([16]byte{}) && ours != r.member.Cluster {
+	if r.member.Cluster == ([16]byte{}) {
+		return nil
+	}
+	if ours := t.cluster(r.member.ID); ours != ([16]byte{}) && ours != r.member.Cluster {
 		return fmt.Errorf("%w: %x, not %x", errForeign, r.member.Cluster, ours)
 	}
 	return nil
