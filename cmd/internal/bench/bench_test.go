@@ -349,7 +349,7 @@ func TestSpawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.HTTP != "127.0.0.1:1" || c.User != "demo" {
-		t.Errorf("ready line read as %+v", c.Ready)
+		t.Errorf("ready line read as %+v", c.Line)
 	}
 	if used, err := cpuTime(c.PID); err != nil || used <= 0 {
 		t.Errorf("CPU of the child %s, %v", used, err)
@@ -363,5 +363,31 @@ func TestSpawn(t *testing.T) {
 	t.Setenv("BENCH_CHILD", "mute")
 	if _, err := Spawn(t.Context(), t.Output(), os.Args[0], "-test.run=^$"); err == nil {
 		t.Error("a child without a ready line was taken for ready")
+	}
+}
+
+// A child is listening before it is ready, and may never come so far.
+func TestAwait(t *testing.T) {
+	t.Setenv("BENCH_CHILD", "ready")
+	c, err := Start(t.Context(), t.Output(), os.Args[0], "-test.run=^$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Await(t.Context(), "listening"); err != nil || c.Cluster != "127.0.0.1:2" || c.HTTP != "" {
+		t.Errorf("listening line read as %+v, %v", c.Line, err)
+	}
+	if err := c.Await(t.Context(), "ready"); err != nil || c.HTTP != "127.0.0.1:1" {
+		t.Errorf("ready line read as %+v, %v", c.Line, err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStop)
+	if err := c.Await(ctx, "never"); !errors.Is(err, errStop) {
+		t.Errorf("awaited %v, want %v", err, errStop)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if c.Await(t.Context(), "ready") == nil {
+		t.Error("a child that is gone is ready")
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("BENCH_CHILD") {
 	case "ready":
-		fmt.Println("{\"event\":\"hello\"}\nnot JSON\n{\"event\":\"ready\",\"http\":\"127.0.0.1:1\",\"user\":\"demo\"}")
+		fmt.Println("{\"event\":\"listening\",\"cluster\":\"127.0.0.1:2\"}\nnot JSON\n{\"event\":\"ready\",\"http\":\"127.0.0.1:1\",\"user\":\"demo\"}")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		select {}
 	case "mute":

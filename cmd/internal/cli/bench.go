@@ -338,7 +338,7 @@ func echoServer(env Env) *cobra.Command {
 			s := &http.Server{Handler: bench.EchoHandler(hash, password), ReadHeaderTimeout: 5 * time.Second}
 			stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 			defer stop()
-			if err := json.NewEncoder(env.Stdout).Encode(bench.Ready{Event: "ready", HTTP: l.Addr().String()}); err != nil {
+			if err := json.NewEncoder(env.Stdout).Encode(bench.Line{Event: "ready", HTTP: l.Addr().String()}); err != nil {
 				return fmt.Errorf("say ready: %w", err)
 			}
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
