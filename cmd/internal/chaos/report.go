@@ -38,7 +38,10 @@ type Row struct {
 	At time.Duration `json:"at"`
 	// Figures are those of each kind of request.
 	Figures []history.Figures `json:"figures"`
-	limits  Step
+	// Stall is the longest time for which this process got no CPU: on a host
+	// that is short of it, gaps are the host's as well.
+	Stall  time.Duration `json:"stall"`
+	limits Step
 }
 
 // sum fills in the figures of a row that ends at an instant.
@@ -125,7 +128,7 @@ func (r *Report) Spreads() []Spread {
 func (r *Report) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %d members, seed %d, formed in %v, %d requests in %v\n", r.Scenario, r.Members, r.Seed, brief(r.Formed), r.Requests, brief(r.Took))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	head := []string{"STEP", "AT", "REQUESTS", "SEVERED", "FAILED"}
+	head := []string{"STEP", "AT", "STALL", "REQUESTS", "SEVERED", "FAILED"}
 	for _, kind := range history.Kinds() {
 		head = append(head, strings.ToUpper(kind.String())+" GAP", "P99")
 	}
@@ -137,7 +140,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 			attempts, severed, failed = attempts+f.Attempts, severed+f.Severed, failed+f.Failed
 			cells = append(cells, brief(f.Gap).String(), brief(f.P99).String())
 		}
-		fmt.Fprintf(t, "%s\t%v\t%d\t%d\t%d\t%s\n", row.label(), brief(row.At), attempts, severed, failed, strings.Join(cells, "\t"))
+		fmt.Fprintf(t, "%s\t%v\t%v\t%d\t%d\t%d\t%s\n", row.label(), brief(row.At), brief(row.Stall), attempts, severed, failed, strings.Join(cells, "\t"))
 	}
 	for _, s := range r.Spreads() {
 		fmt.Fprintf(t, "%s, %d times: gap of %s\tp50 %v\tp99 %v\tmax %v\n", s.Step, s.Count, s.Kind, brief(s.P50), brief(s.P99), brief(s.Max))

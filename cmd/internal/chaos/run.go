@@ -53,6 +53,7 @@ type run struct {
 	load     *Load
 	random   *rand.Rand
 	same     []int // the members of the latest step that named any
+	stalls   stalls
 	report   *Report
 }
 
@@ -113,10 +114,15 @@ func (r *run) run(ctx context.Context) error {
 	}
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
-	loaded := make(chan error, 1)
+	loaded, watched := make(chan error, 1), make(chan struct{})
 	go func() { loaded <- r.load.Run(loading) }()
+	go func() {
+		defer close(watched)
+		r.stalls.watch(loading, r.load.Now)
+	}()
 	failed := r.steps(ctx)
 	stop()
+	<-watched
 	if err := <-loaded; err != nil && failed == nil {
 		failed = err
 	}
@@ -208,6 +214,7 @@ func (r *run) judge(complete bool) {
 			to = r.report.Rows[i+1].At
 		}
 		row.sum(ops, to)
+		row.Stall = r.stalls.longest(row.At, to)
 		r.report.Missed = append(r.report.Missed, row.missed()...)
 	}
 	r.report.Requests, r.report.Samples = len(ops), r.load.Samples()

@@ -154,8 +154,9 @@ func Scenarios(long bool) []Scenario {
 			{Act: Restart, Who: Same, Hold: rest},
 		}},
 		{Name: "disk full", Members: 3, Rounds: 2, Steps: []Step{
-			{Act: Fill, Who: Leader, Hold: after},
-			{Act: Fill, Who: Same, Hold: after, Gap: frozenGap},
+			{Act: Fill, Who: Leader, Hold: time.Second},
+			// What the member gave up to go on a little is taken as well.
+			{Act: Fill, Who: Same, Hold: 2 * after, Gap: frozenGap},
 			{Act: Drain, Who: Same, Hold: after, Gap: frozenGap},
 		}},
 		{Name: "damaged files", Members: 3, Rounds: 3, Steps: []Step{
