@@ -369,7 +369,7 @@ func TestSpawn(t *testing.T) {
 // A child is listening before it is ready, and may never come so far.
 func TestAwait(t *testing.T) {
 	t.Setenv("BENCH_CHILD", "ready")
-	c, err := Start(t.Context(), t.Output(), os.Args[0], "-test.run=^$")
+	c, err := Launch(t.Context(), t.Output(), os.Args[0], "-test.run=^$")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,8 @@ const (
 	linesKept = 16
 )
 
-// Start starts a program that ends with ctx, and with Close.
-func Start(ctx context.Context, stderr io.Writer, program string, args ...string) (*Child, error) {
+// Launch starts a program that ends with ctx, and with Close.
+func Launch(ctx context.Context, stderr io.Writer, program string, args ...string) (*Child, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the caller starts this very binary
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -101,9 +101,9 @@ func (c *Child) Await(ctx context.Context, event string) error {
 	}
 }
 
-// Spawn starts a program as Start does and awaits its line "ready".
+// Spawn starts a program as Launch does and awaits its line "ready".
 func Spawn(ctx context.Context, stderr io.Writer, program string, args ...string) (*Child, error) {
-	c, err := Start(ctx, stderr, program, args...)
+	c, err := Launch(ctx, stderr, program, args...)
 	if err != nil {
 		return nil, err
 	}
