@@ -30,7 +30,7 @@ type testCluster struct {
 	users    *testUsers
 	sessions *memorySessions
 	quorum   atomic.Pointer[session.UnavailableError] // what Quorum says; nil: there is one
-	version  uint64
+	version  atomic.Uint64
 }
 
 func newCluster(t testing.TB, n int) *testCluster {
@@ -92,13 +92,12 @@ func (c *testCluster) see(ids ...placement.MemberID) {
 
 // sees gives one member a view.
 func (c *testCluster) sees(i int, ids ...placement.MemberID) {
-	c.version++
 	list := make([]placement.Member, len(ids))
 	for k, id := range ids {
 		name, draining := strings.CutSuffix(string(id), "-")
 		list[k] = placement.Member{ID: placement.MemberID(name), Draining: draining}
 	}
-	view := placement.NewView(c.version, list...)
+	view := placement.NewView(c.version.Add(1), list...)
 	c.views[i].Store(&view)
 }
 

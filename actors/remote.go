@@ -18,6 +18,10 @@ const (
 	maxPause   = 200 * time.Millisecond
 )
 
+// viewSpread is how long a new member may be unknown to others, and before
+// which no journey is called unknown: the newcomer may have it.
+const viewSpread = 500 * time.Millisecond
+
 // errLost is the answer to a request that may or may not have been done.
 var errLost = &session.UnavailableError{
 	Reason: "the member that was asked for the journey does not answer", RetryAfter: time.Second, Unknown: true,
@@ -137,11 +141,18 @@ func (j *Journeys) seek(ctx context.Context, m *resume, askedHere bool) (journey
 		s.said[attempt{j.config.Self, false}] = envelope.ErrNotHere
 		s.said[attempt{j.config.Self, true}] = envelope.ErrNotHere
 	}
+	alone, waited := j.config.Peers == nil, false
 	for pause := firstPause; ctx.Err() == nil; {
 		view := j.config.View()
 		to, ok := s.next(view)
 		if !ok {
-			return journey.Reply{}, s.unknown(ctx, view)
+			err := s.unknown(ctx, view)
+			if alone || waited || !errors.Is(err, journey.ErrGone) {
+				return journey.Reply{}, err
+			}
+			waited = true
+			rest(ctx, viewSpread)
+			continue
 		}
 		reply, err := s.ask(ctx, view, to)
 		switch {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,35 +292,38 @@ func TestJoin(t *testing.T) {
 // journeys whose members they see. What one calls unknown because it does not
 // see all, a member that does still goes on with.
 func TestViewsDiffer(t *testing.T) {
-	c := newCluster(t, 3)
-	c.sees(0, "member-0", "member-1")
-	c.sees(1, "member-0", "member-1", "member-2")
-	c.sees(2, "member-0", "member-2")
-	unknown := 0
-	for i := range 60 {
-		reply := c.members[i%3].start(t, "Steps")
-		for k, value := range []string{"demo", "secret", "yes"} {
-			at := (i + k) % 3
-			next, err := c.members[at].answer(t, reply.Ref, value)
-			if at != 1 && k > 0 && errors.Is(err, journey.ErrGone) {
-				unknown++
-				next, err = c.members[1].answer(t, reply.Ref, value)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		defer c.close()
+		c.sees(0, "member-0", "member-1")
+		c.sees(1, "member-0", "member-1", "member-2")
+		c.sees(2, "member-0", "member-2")
+		unknown := 0
+		for i := range 60 {
+			reply := c.members[i%3].start(t, "Steps")
+			for k, value := range []string{"demo", "secret", "yes"} {
+				at := (i + k) % 3
+				next, err := c.members[at].answer(t, reply.Ref, value)
+				if at != 1 && k > 0 && errors.Is(err, journey.ErrGone) {
+					unknown++
+					next, err = c.members[1].answer(t, reply.Ref, value)
+				}
+				if err != nil {
+					t.Fatalf("journey %d step %d at member %d: %v", i, k, at, err)
+				}
+				reply = next
 			}
-			if err != nil {
-				t.Fatalf("journey %d step %d at member %d: %v", i, k, at, err)
+			if !reply.Done.Success {
+				t.Fatalf("journey %d failed", i)
 			}
-			reply = next
 		}
-		if !reply.Done.Success {
-			t.Fatalf("journey %d failed", i)
+		if unknown == 0 {
+			t.Error("the views did not differ in anything")
 		}
-	}
-	if unknown == 0 {
-		t.Error("the views did not differ in anything")
-	}
-	if n := int(c.users.checks.Load()); n != 60 {
-		t.Errorf("%d password checks for 60 journeys", n)
-	}
+		if n := int(c.users.checks.Load()); n != 60 {
+			t.Errorf("%d password checks for 60 journeys", n)
+		}
+	})
 }
 
 // TestOneHop: a member that was asked for a journey answers for itself, though
@@ -674,7 +679,7 @@ func (m *testMember) settingsHeader(t *testing.T) string {
 // TestFaults: whatever becomes of messages, no journey is lost and each step
 // runs once, as long as the owners live and stay.
 func TestFaults(t *testing.T) {
-	seeds := uint64(150)
+	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 20
 	}
@@ -697,7 +702,7 @@ func TestFaults(t *testing.T) {
 // moment a step may run twice (DESIGN.md), but no journey is lost and none has
 // two sessions.
 func TestFaultsOfConnections(t *testing.T) {
-	seeds := uint64(150)
+	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 20
 	}
@@ -708,6 +713,44 @@ func TestFaultsOfConnections(t *testing.T) {
 			c.net.random(seed, 0.4, 50*time.Millisecond, refused, loseRequest, loseAnswer, twice)
 			const journeys = 6
 			runAll(t, c, journeys)
+			if n := len(c.sessions.byJourney); n != journeys {
+				t.Errorf("seed %d: %d sessions of %d journeys", seed, n, journeys)
+			}
+		})
+	}
+}
+
+// TestComingAndLeaving: while a member joins and others begin to leave, and each
+// member hears of it at a time of its own, no journey is lost or called unknown.
+func TestComingAndLeaving(t *testing.T) {
+	seeds := uint64(60)
+	if testing.Short() {
+		seeds = 20
+	}
+	for seed := range seeds {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t, 3)
+			defer c.close()
+			c.add()
+			c.sees(3, c.ids()...) // sees the others before they see it
+			c.net.random(seed, 0.2, 50*time.Millisecond, loseRequest, loseAnswer)
+			random := rand.New(rand.NewPCG(seed, 2))
+			var lags [8]time.Duration // two for each member
+			for i := range lags {
+				lags[i] = time.Duration(random.Int64N(int64(viewSpread) * 4 / 5))
+			}
+			var churn sync.WaitGroup
+			for i := range c.members {
+				churn.Go(func() {
+					time.Sleep(lags[2*i])
+					c.sees(i, c.ids()...)
+					time.Sleep(lags[2*i+1])
+					c.sees(i, "member-0", "member-1-", "member-2", "member-3")
+				})
+			}
+			const journeys = 8
+			runAll(t, c, journeys)
+			churn.Wait()
 			if n := len(c.sessions.byJourney); n != journeys {
 				t.Errorf("seed %d: %d sessions of %d journeys", seed, n, journeys)
 			}
@@ -732,7 +775,7 @@ func runAll(t *testing.T, c *testCluster, journeys int) {
 
 func runOne(ctx context.Context, c *testCluster, i int) error {
 	at := i
-	reply, err := c.members[at%3].Start(ctx, journey.StartRequest{Realm: realm.Root, Tree: "Steps"})
+	reply, err := c.members[at%len(c.members)].Start(ctx, journey.StartRequest{Realm: realm.Root, Tree: "Steps"})
 	for _, value := range []string{"demo", "secret", "yes"} {
 		if err != nil {
 			return err
@@ -741,7 +784,7 @@ func runOne(ctx context.Context, c *testCluster, i int) error {
 		for try := 0; ; try++ {
 			at++
 			limited, cancel := context.WithTimeout(ctx, 5*time.Second)
-			reply, err = c.members[at%3].Resume(limited, request)
+			reply, err = c.members[at%len(c.members)].Resume(limited, request)
 			cancel()
 			if _, away := errors.AsType[*session.UnavailableError](err); !away {
 				break
