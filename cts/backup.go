@@ -37,7 +37,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // ctx is the caller's; Close ends it as well
-	err = s.view(func(v fsm.View) error {
+	err = s.look(ctx, func(v fsm.View) error {
 		meta, err := v.Meta()
 		if err != nil {
 			return err
@@ -66,7 +66,8 @@ func (w ctxWriter) Write(p []byte) (int, error) {
 // Restore replaces everything that is stored by what a backup holds. The file is
 // read and checked as a whole first; a file that is not whole is ErrBackup and
 // changes nothing. Then the store is unavailable until it is done, on all
-// members. If that is interrupted it stays so until a restore succeeds.
+// members. If that is interrupted it stays so until a restore succeeds. Only the
+// member that leads restores; the error of any other says where that is.
 func (s *Store) Restore(ctx context.Context, r io.Reader) error {
 	if !s.restore.TryLock() {
 		return fmt.Errorf("restore: %w", unavailable("another one is running"))
@@ -79,6 +80,9 @@ func (s *Store) Restore(ctx context.Context, r io.Reader) error {
 }
 
 func (s *Store) restoreFrom(ctx context.Context, r io.Reader) error {
+	if _, leader := s.leader(); leader != "" {
+		return unavailable("this member does not lead: restore at the one that does, whose address in the cluster is %s", leader)
+	}
 	if err := errors.Join(s.gate.only(restoring), s.room(true)); err != nil {
 		return err
 	}
@@ -149,33 +153,38 @@ func (s *Store) replay(ctx context.Context, file io.ReadSeeker, box *seal.Box) e
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	term := s.writes.term.Load()
-	if err := s.restoreStep(ctx, command.Wipe{Restore: id}, term); err != nil {
+	if _, err := s.restoreStep(ctx, command.Wipe{Restore: id}, term); err != nil {
 		return err
 	}
 	_, totals, err := stream.Read(file, box, func(_ stream.Header, pairs []command.Pair) error {
-		return s.restoreStep(ctx, command.RestoreChunk{Restore: id, Pairs: pairs}, term)
+		_, err := s.restoreStep(ctx, command.RestoreChunk{Restore: id, Pairs: pairs}, term)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", restoreIncomplete, err)
 	}
-	return s.restoreStep(ctx, command.RestoreDone{Restore: id, Totals: totals}, term)
+	end, err := s.restoreStep(ctx, command.RestoreDone{Restore: id, Totals: totals}, term)
+	if err != nil {
+		return err
+	}
+	return s.shown(ctx, end.at)
 }
 
 // restoreStep is do for a store that is being restored.
-func (s *Store) restoreStep(ctx context.Context, c command.Command, term uint64) error {
+func (s *Store) restoreStep(ctx context.Context, c command.Command, term uint64) (done, error) {
 	data, err := command.Append(nil, c)
+	if err == nil {
+		err = errors.Join(s.gate.only(restoring), s.room(true))
+	}
+	if err == nil && term == 0 {
+		err = elsewhere("no leader")
+	}
 	if err != nil {
-		return err
+		return done{}, err
 	}
-	if err := errors.Join(s.gate.only(restoring), s.room(true)); err != nil {
-		return err
+	step, err := s.writes.wait(ctx, s.writes.propose(data, term, nil))
+	if err == nil {
+		err = step.Err
 	}
-	if term == 0 {
-		return elsewhere("no leader")
-	}
-	result, err := s.writes.wait(ctx, s.writes.propose(data, term, nil))
-	if err != nil {
-		return err
-	}
-	return result.Err
+	return step, err
 }

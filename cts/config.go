@@ -68,6 +68,9 @@ type Config struct {
 
 	// boot names the running kernel; tests pretend that it was started anew.
 	boot func() (string, error)
+	// segment is the size of a file of the log, 0 for the usual one; tests cut it
+	// short.
+	segment int
 }
 
 // maxSlow bounds Config.Slow.

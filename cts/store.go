@@ -223,7 +223,7 @@ func (s *Store) openFiles() error {
 	if !hadLog && newest > 0 {
 		return &DamagedError{Path: logPath, Err: errors.New("is empty, but the state is not")}
 	}
-	s.log, err = logstore.Open(logstore.Options{Dir: logPath, Box: box, Log: c.Log})
+	s.log, err = logstore.Open(logstore.Options{Dir: logPath, Box: box, Log: c.Log, SegmentSize: c.segment})
 	if err != nil {
 		return err
 	}

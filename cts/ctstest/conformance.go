@@ -81,6 +81,12 @@ func Session(n uint64, now time.Time) session.Session {
 
 // Conformance checks a store that open returns, empty, for each test.
 func Conformance(t *testing.T, open func(t *testing.T, o Options) Store) {
+	ConformanceIn(t, func(t *testing.T, o Options, test func(*testing.T, Store)) { test(t, open(t, o)) })
+}
+
+// ConformanceIn is Conformance for a store that lives only while run runs, which
+// calls test with it.
+func ConformanceIn(t *testing.T, run func(t *testing.T, o Options, test func(*testing.T, Store))) {
 	for name, test := range map[string]func(*suite, *testing.T){
 		"a session lives until its limits": (*suite).lives,
 		"one session from one journey":     (*suite).journeys,
@@ -97,8 +103,10 @@ func Conformance(t *testing.T, open func(t *testing.T, o Options) Store) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &suite{clock: NewClock(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))}
-			s.Store = open(t, Options{Now: s.clock.Now, OnDocument: s.onDocument})
-			test(s, t)
+			run(t, Options{Now: s.clock.Now, OnDocument: s.onDocument}, func(t *testing.T, store Store) {
+				s.Store = store
+				test(s, t)
+			})
 		})
 	}
 }

@@ -24,7 +24,7 @@ type sink struct{ log *slog.Logger }
 // Accept implements hclog.SinkAdapter.
 func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	to := slog.LevelDebug
-	if level == hclog.Error && !unreachable(msg) {
+	if level == hclog.Error && !unreachable(msg) && !usual(args) {
 		to = slog.LevelError
 	}
 	log := s.log
@@ -45,4 +45,15 @@ func unreachable(msg string) bool {
 	default:
 		return false
 	}
+}
+
+// usual reports whether an error is no fault: a member is too far behind for the
+// log, or there is nothing to take a snapshot of.
+func usual(args []any) bool {
+	for _, arg := range args {
+		if err, ok := arg.(error); ok && (err.Error() == "log not found" || err.Error() == "nothing new to snapshot") {
+			return true
+		}
+	}
+	return false
 }
