@@ -88,9 +88,12 @@ func TestLoadOfOnePeerIsBounded(t *testing.T) {
 	const fits = maxLoad / MaxBody
 	running := make(chan struct{}, 2*fits)
 	gate := make(chan struct{})
-	b.Handle(1, func(context.Context, string, []byte) ([]byte, error) {
+	b.Handle(1, func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
 		running <- struct{}{}
-		<-gate
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
 		return nil, nil
 	})
 	errs := make(chan error, fits)
@@ -102,7 +105,11 @@ func TestLoadOfOnePeerIsBounded(t *testing.T) {
 		}()
 	}
 	for range fits {
-		<-running
+		select {
+		case <-running:
+		case err := <-errs:
+			t.Fatal(err)
+		}
 	}
 	_, err := a.Call(t.Context(), b.addr(), 1, []byte("x"))
 	wantDown(t, err)

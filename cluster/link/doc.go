@@ -68,7 +68,8 @@
 // flight: the caller pings every 500 ms, looks every 250 ms whether anything at
 // all was read, and gives up at the sixth look that found nothing. Looks are
 // counted and not time, so that a process that was stopped itself does not take
-// its own sleep for the peer's. A connection without calls is pinged after five
+// its own sleep for the peer's. While a member reads long requests it sends a pong
+// for each 64 KiB, for a ping may have to wait behind them. A connection without calls is pinged after five
 // quiet seconds. TCP's keepalive would not do: it is answered by the kernel of a
 // stopped process.
 //

@@ -106,6 +106,7 @@ func start(t testing.TB, name string, secret byte) *member {
 		Listener: listen(t),
 		TLS:      derived(t, secret, name),
 		Member:   name,
+		Slow:     10, // a busy machine under the race detector; sim_test.go has the times
 		Log:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -8,7 +9,8 @@ import (
 const (
 	batchSize = 64 << 10        // a writer fills its buffer up to here
 	keepBatch = 1 << 20         // a larger buffer is not kept
-	stall     = 5 * time.Second // a write that takes longer breaks the connection
+	writeSize = 256 << 10       // a write is cut into these
+	stall     = 5 * time.Second // one of them that takes longer breaks the connection
 )
 
 // outbox holds the frames that wait to be written to one connection. Any
@@ -136,10 +138,7 @@ func (o *outbox) run(w deadlineWriter, slow time.Duration, wrote func(tally)) er
 			if len(batch) == 0 {
 				break
 			}
-			err := w.SetWriteDeadline(time.Now().Add(stall * slow))
-			if err == nil {
-				_, err = w.Write(batch)
-			}
+			err := writeAll(w, batch, slow)
 			wrote(t)
 			if err != nil {
 				return err
@@ -149,4 +148,16 @@ func (o *outbox) run(w deadlineWriter, slow time.Duration, wrote func(tally)) er
 			}
 		}
 	}
+}
+
+func writeAll(w deadlineWriter, b []byte, slow time.Duration) error {
+	for piece := range slices.Chunk(b, writeSize) {
+		if err := w.SetWriteDeadline(time.Now().Add(stall * slow)); err != nil {
+			return err
+		}
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }

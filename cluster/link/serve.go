@@ -19,6 +19,7 @@ const (
 	maxText     = 1 << 10  // of an error
 	serverQuiet = 15 * time.Second
 	readBuffer  = 32 << 10
+	lifeSign    = 64 << 10 // bytes read for which the caller gets a pong unasked
 )
 
 // handlers is the services of this member.
@@ -92,7 +93,7 @@ func (l *Link) serve(conn *stream, from string) {
 }
 
 func (s *server) read(ctx context.Context) error {
-	r := bufio.NewReaderSize(&pacedReader{conn: s.conn, quiet: serverQuiet * s.l.slow}, readBuffer)
+	r := bufio.NewReaderSize(&pacedReader{conn: s.conn, quiet: serverQuiet * s.l.slow, alive: func() { s.out.put(frame{kind: framePong}) }}, readBuffer)
 	var head [frameHead]byte
 	for {
 		f, err := readFrame(r, &head)
@@ -140,6 +141,9 @@ func (s *server) admit(size int) bool {
 
 // release forgets requests whose answers are written or will never be.
 func (s *server) release(t tally) {
+	if t.answers == 0 {
+		return // pongs and refusals; Add(0) would race with the Wait of a drain
+	}
 	s.mu.Lock()
 	s.calls -= t.answers
 	s.load -= t.bytes
@@ -202,11 +206,15 @@ func (s *server) logPanic(ctx context.Context, service byte, v any) {
 		slog.String("member", s.from), slog.String("err", what), slog.String("stack", string(debug.Stack())))
 }
 
-// pacedReader gives up when nothing comes for the quiet time.
+// pacedReader gives up when nothing comes for the quiet time, and gives signs of
+// life while much comes: a ping would wait behind it for longer than the caller
+// bears silence.
 type pacedReader struct {
 	conn  net.Conn
 	quiet time.Duration
+	alive func()
 	set   time.Time // when the deadline was last moved
+	bytes int       // since the last sign
 }
 
 func (r *pacedReader) Read(b []byte) (int, error) {
@@ -216,5 +224,10 @@ func (r *pacedReader) Read(b []byte) (int, error) {
 		}
 		r.set = now
 	}
-	return r.conn.Read(b)
+	n, err := r.conn.Read(b)
+	if r.bytes += n; r.bytes >= lifeSign {
+		r.bytes = 0
+		r.alive()
+	}
+	return n, err
 }

@@ -433,3 +433,46 @@ func TestCloseDoesNotWaitForAnswersForEver(t *testing.T) {
 		}
 	})
 }
+
+// thin is a connection that carries a mebibyte in a second.
+type thin struct{ net.Conn }
+
+func (c thin) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		k := min(len(b), 16<<10)
+		time.Sleep(time.Duration(k) * time.Second >> 20)
+		k, err = c.Conn.Write(b[:k])
+		n += k
+		b = b[k:]
+	}
+	return n, err
+}
+
+// A ping waits behind a long request; that must not look like silence.
+func TestLongRequestsOnAThinLine(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, _ *member) {
+		a.c.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			conn, err := n.Host("a").Dial(ctx, addr)
+			return thin{conn}, err
+		}
+		errs := make(chan error)
+		for range 3 {
+			go func() {
+				got, err := a.Call(context.Background(), address, 1, make([]byte, MaxBody-2))
+				if err == nil && len(got) != MaxBody {
+					err = fmt.Errorf("answer of %d bytes", len(got))
+				}
+				errs <- err
+			}()
+		}
+		began := time.Now()
+		for range 3 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took < 12*time.Second {
+			t.Errorf("the line was not thin: %v", took)
+		}
+	})
+}
