@@ -93,13 +93,6 @@ func serve(ctx context.Context, env Env, c config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if env.Getenv("GOGC") == "" {
-		// A member's live memory is small and steady, so that it can be collected
-		// less often. How much less is bound by what a flood may add: less than
-		// 32 MiB of garbage as well (TestMemoryOfStarts: 10 MiB at 100, 24 MiB at
-		// 150, 91 MiB at 400 percent).
-		debug.SetGCPercent(150)
-	}
 	member := daemon.Config{Config: c, Secret: master, Log: newLog(env.Stderr, c.Log)}
 	build := readVersion()
 	member.Build.Version, member.Build.Revision, member.Build.Date = build.Version, build.Revision, build.Date
