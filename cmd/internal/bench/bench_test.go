@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -168,82 +169,6 @@ func TestStartComparesThePage(t *testing.T) {
 	}
 }
 
-// Requests go to the members in turn: both of a login to two of them, and those
-// of the next login to another two.
-func TestMembersInTurn(t *testing.T) {
-	for name, tc := range map[string]struct {
-		subject func(Server) Subject
-		before  int   // requests of its preparation
-		want    []int // how far from the first member that was met, for each request
-	}{
-		"login": {func(s Server) Subject { return Login("login", s, demo()) }, 1, []int{0, 1, 2, 0, 1, 2}},
-		"write": {func(s Server) Subject { return ZeroPage("write", s, demo()) }, 0, []int{0, 1, 2}},
-		// The session is made before, with three requests, and then asked for.
-		"validate": {func(s Server) Subject { return Validate("validate", s, demo()) }, 3, []int{0, 1, 2}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server, asked := cluster(t, 3)
-			subject := tc.subject(server)
-			if len(subject.PIDs) != 3 {
-				t.Errorf("the CPU of %d processes counts", len(subject.PIDs))
-			}
-			first := make(map[int]bool)
-			for range 3 { // workers, one after another
-				op, err := subject.prepare(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer op.close()
-				for range 3 {
-					if err := op.do(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			met, one := asked(), len(asked())/3
-			for ; len(met) > 0; met = met[one:] {
-				mine := met[tc.before:one]
-				first[mine[0]] = true
-				for i, want := range tc.want {
-					if (mine[0]+want)%3 != mine[i] {
-						t.Errorf("met %v", mine)
-					}
-				}
-			}
-			if len(first) != 3 {
-				t.Errorf("the workers begin at %d of 3 members", len(first))
-			}
-		})
-	}
-}
-
-// Of a cluster, each member's answer is checked: here one of three does not know
-// the session.
-func TestOneMemberAnswersWrong(t *testing.T) {
-	s := serve(t, am{})
-	ignorant := serve(t, am{instead: func(r *http.Request) string {
-		if strings.Contains(r.URL.Path, "/sessions/") {
-			return `{"valid":false}`
-		}
-		return ""
-	}})
-	s.Members = append(s.Members, s.Members[0], ignorant.Members[0])
-	op, err := Validate("validate", s, demo()).prepare(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer op.close()
-	failed := 0
-	for range 6 {
-		if op.do(t.Context()) != nil {
-			failed++
-		}
-	}
-	if failed != 2 {
-		t.Errorf("%d of 6 answers were taken for wrong, want 2", failed)
-	}
-}
-
 func TestRunCountsErrors(t *testing.T) {
 	s := serve(t, am{})
 	records, err := Run(t.Context(), Plan{
@@ -271,6 +196,33 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 	if _, err := Run(ctx, plan); !errors.Is(err, errStop) {
 		t.Errorf("ended with %v, want %v", err, errStop)
+	}
+}
+
+// A subject with a concurrency of its own is measured at that one only, in
+// rounds with those that share it.
+func TestConcurrencyOfASubject(t *testing.T) {
+	s := serve(t, am{})
+	write, flush := ZeroPage("write", s, demo()), Fsync("fsync", t.TempDir(), os.Getpid())
+	write.Concurrency, flush.Concurrency = []int{1, 3}, []int{3}
+	var got []string
+	records, err := Run(t.Context(), Plan{
+		Subjects: []Subject{Start(s), flush, write}, Concurrency: []int{2, 1}, Rounds: 2, Pace: Pace{Count: 4},
+		Progress: func(subject string, concurrency, round int) {
+			got = append(got, fmt.Sprintf("%s@%d#%d", subject, concurrency, round))
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "start@2#0 start@2#1 start@1#0 write@1#0 start@1#1 write@1#1 fsync@3#0 write@3#0 fsync@3#1 write@3#1"
+	if strings.Join(got, " ") != want {
+		t.Errorf("measured %q, want %q", got, want)
+	}
+	for _, r := range records {
+		if r.Errors != 0 || r.Ops != 4 {
+			t.Errorf("%s at %d: %d of 4 operations, %d errors (%v)", r.Subject, r.Concurrency, r.Ops, r.Errors, r.FirstError)
+		}
 	}
 }
 

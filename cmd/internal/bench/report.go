@@ -43,6 +43,8 @@ type Row struct {
 // Report is the outcome of a run.
 type Report struct {
 	Rows []Row `json:"rows"`
+	// Idle is what the servers used before the load; nil: not measured.
+	Idle []Idle `json:"idle,omitempty"`
 	// Missed says which demands did not hold.
 	Missed []string `json:"missed,omitempty"`
 }
@@ -84,7 +86,7 @@ func NewReport(subjects []Subject, records []Record) Report {
 				continue
 			}
 			row := summary(mine)
-			row.Ratio, row.Of = compare(s, mine, of(yardstickName, c), of(s.Less, c), of(s.RateOf, c))
+			row.Ratio, row.Of = s.compare(mine, func(name string) []Record { return of(name, c) })
 			out.Rows = append(out.Rows, row)
 		}
 	}
@@ -117,22 +119,40 @@ func (r Record) rate() float64 { return ratio(float64(r.Ops), r.Wall.Seconds()) 
 
 func (r Record) cpuPer1000() float64 { return ratio(1000*r.CPU.Seconds(), float64(r.Ops)) }
 
-// compare takes the ratio within each round.
-func compare(s Subject, mine, echo, less, rateOf []Record) (*Spread, string) {
-	switch {
-	case s.RateOf != "" && len(rateOf) == len(mine):
-		return pairs(mine, func(i int) float64 { return ratio(mine[i].rate(), rateOf[i].rate()) }), "rate of " + s.RateOf
-	case s.RateOf != "" || s.Name == yardstickName || s.bare || len(echo) != len(mine):
-		return nil, ""
-	case s.Less != "" && len(less) == len(mine):
-		return pairs(mine, func(i int) float64 {
-			hash := less[i].cpuPer1000() - echo[i].cpuPer1000()
-			return ratio(mine[i].cpuPer1000()-hash, echo[i].cpuPer1000())
-		}), "CPU of echo, less the hash of " + s.Less
-	case s.Less != "":
+// compare takes the ratio within each round. It is nil where the rounds of what
+// this subject is compared with are missing.
+func (s Subject) compare(mine []Record, of func(name string) []Record) (*Spread, string) {
+	if s.RateOf != "" {
+		other := of(s.RateOf)
+		if len(other) != len(mine) {
+			return nil, ""
+		}
+		return pairs(mine, func(i int) float64 { return ratio(mine[i].rate(), other[i].rate()) }), "rate of " + s.RateOf
+	}
+	base := cmp.Or(s.CPUOf, yardstickName)
+	other := of(base)
+	if s.bare || s.Name == base || len(other) != len(mine) {
 		return nil, ""
 	}
-	return pairs(mine, func(i int) float64 { return ratio(mine[i].cpuPer1000(), echo[i].cpuPer1000()) }), "CPU of echo"
+	hash, text := func(int) float64 { return 0 }, "CPU of "+base
+	if s.Less != "" {
+		less, echo := of(s.Less), of(yardstickName)
+		if len(less) != len(mine) || len(echo) != len(mine) {
+			return nil, ""
+		}
+		hash = func(i int) float64 { return less[i].cpuPer1000() - echo[i].cpuPer1000() }
+		if text += ", "; s.CPUOf != "" {
+			text += "both "
+		}
+		text += "less the hash of " + s.Less
+	}
+	return pairs(mine, func(i int) float64 {
+		theirs := other[i].cpuPer1000()
+		if s.CPUOf != "" {
+			theirs -= hash(i)
+		}
+		return ratio(mine[i].cpuPer1000()-hash(i), theirs)
+	}), text
 }
 
 func pairs(mine []Record, of func(i int) float64) *Spread {
@@ -210,6 +230,9 @@ func (r Report) WriteTable(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write table: %w", err)
+	}
+	for _, idle := range r.Idle {
+		fmt.Fprintf(w, "idle CPU of %d member(s), all together: %.2f %% of a core, over %.1f s\n", idle.Members, idle.Percent, idle.Seconds)
 	}
 	for _, row := range r.Rows {
 		if row.FirstError != "" {

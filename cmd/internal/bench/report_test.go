@@ -24,6 +24,9 @@ func TestReport(t *testing.T) {
 		{Name: "login", PIDs: []int{2}, Less: "echo-bcrypt"},
 		{Name: "argon2", PIDs: []int{3}, bare: true},
 		{Name: "login-argon2", PIDs: []int{2}, RateOf: "argon2"},
+		{Name: "cluster-validate", PIDs: []int{4, 5, 6}, CPUOf: "validate"},
+		{Name: "cluster-login", PIDs: []int{4, 5, 6}, CPUOf: "login", Less: "echo-bcrypt"},
+		{Name: "cluster-lonely", PIDs: []int{4, 5, 6}, CPUOf: "never run"},
 		{Name: "lonely", PIDs: []int{2}, Less: "nothing measured"},
 		{Name: "never run", PIDs: []int{2}},
 	}
@@ -37,15 +40,18 @@ func TestReport(t *testing.T) {
 			record("login", round, 100, 110*ms*slow),
 			record("argon2", round, 50/int64(slow), time.Second),
 			record("login-argon2", round, 48/int64(slow), time.Second),
+			record("cluster-validate", round, 1000, 35*ms*slow),
+			record("cluster-login", round, 100, 125*ms*slow),
+			record("cluster-lonely", round, 1, ms),
 			record("lonely", round, 1, ms),
 		)
 	}
 	records[3].Errors, records[3].FirstError = 2, errors.New("broken")
 	r := NewReport(subjects, records)
-	if len(r.Rows) != 7 {
+	if len(r.Rows) != 10 {
 		t.Fatalf("%d rows", len(r.Rows))
 	}
-	want := map[string]float64{"validate": 1.4, "echo-bcrypt": 51, "login": 5, "login-argon2": 0.96}
+	want := map[string]float64{"validate": 1.4, "echo-bcrypt": 51, "login": 5, "login-argon2": 0.96, "cluster-validate": 1.25, "cluster-login": 2.5}
 	for _, row := range r.Rows {
 		ratio, compared := want[row.Subject]
 		switch {
@@ -57,8 +63,8 @@ func TestReport(t *testing.T) {
 			t.Errorf("echo: %+v", row)
 		case row.Subject == "argon2" && row.Ratio != nil:
 			t.Errorf("a bare hash is compared with echo: %+v", row)
-		case row.Subject == "lonely" && row.Ratio != nil:
-			t.Errorf("lonely has a ratio without its subtrahend: %+v", row)
+		case strings.HasSuffix(row.Subject, "lonely") && row.Ratio != nil:
+			t.Errorf("%s has a ratio without what it is compared with: %+v", row.Subject, row)
 		}
 	}
 	echo := r.Rows[0]
@@ -69,21 +75,25 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d errors, want 2", r.Errors())
 	}
 
-	r.Judge([]Demand{{"validate", 1.4001}, {"login", 4.9}, {"login-argon2", 0.95}})
+	r.Judge([]Demand{{"validate", 1.4001}, {"login", 4.9}, {"login-argon2", 0.95}, {"cluster-login", 2.5001}})
 	if len(r.Missed) != 1 || !strings.HasPrefix(r.Missed[0], "login at concurrency 4 is 5 times CPU of echo, less the hash of echo-bcrypt") {
 		t.Errorf("missed: %q", r.Missed)
 	}
 	r.Missed = nil
-	r.Judge([]Demand{{"login-argon2", 0.97}, {"echo", 1}})
-	if len(r.Missed) != 2 {
+	r.Judge([]Demand{{"login-argon2", 0.97}, {"echo", 1}, {"cluster-validate", 1.2}})
+	if len(r.Missed) != 3 {
 		t.Errorf("missed: %q", r.Missed)
 	}
 
+	r.Idle = []Idle{{Members: 3, Seconds: 10, Percent: 4.25}}
 	var out strings.Builder
 	if err := r.WriteTable(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"CPU of echo, less the hash of echo-bcrypt", "rate of argon2", "login: first error: broken", "missed: echo"} {
+	for _, text := range []string{
+		"CPU of echo, less the hash of echo-bcrypt", "rate of argon2", "login: first error: broken", "missed: echo",
+		"CPU of login, both less the hash of echo-bcrypt", "idle CPU of 3 member(s), all together: 4.25 % of a core, over 10.0 s",
+	} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("the table lacks %q:\n%s", text, out.String())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // Plan is what to measure.
 type Plan struct {
 	Subjects []Subject
-	// Concurrency lists how many workers drive a subject; each figure is a
-	// series of its own.
+	// Concurrency lists how many workers drive a subject that says nothing of
+	// its own; each figure is a series of its own.
 	Concurrency []int
 	// Rounds of each subject at each concurrency, interleaved. At least 1.
 	Rounds int
@@ -50,7 +51,7 @@ func Run(ctx context.Context, p Plan) ([]Record, error) {
 		return nil, errors.New("a plan needs a round and a bound for it")
 	}
 	var records []Record
-	for _, c := range p.Concurrency {
+	for _, c := range p.everyConcurrency() {
 		series, err := p.series(ctx, c)
 		if err != nil {
 			return nil, err
@@ -60,10 +61,39 @@ func Run(ctx context.Context, p Plan) ([]Record, error) {
 	return records, nil
 }
 
-// series measures all subjects at one concurrency: a short warm-up of each,
-// then the rounds.
+// everyConcurrency lists the series: the plan's, then what subjects want besides.
+func (p Plan) everyConcurrency() []int {
+	all := slices.Clone(p.Concurrency)
+	for _, s := range p.Subjects {
+		for _, c := range s.Concurrency {
+			if !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// in returns the subjects that are measured at one concurrency.
+func (p Plan) in(concurrency int) []Subject {
+	var out []Subject
+	for _, s := range p.Subjects {
+		mine := s.Concurrency
+		if mine == nil {
+			mine = p.Concurrency
+		}
+		if slices.Contains(mine, concurrency) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// series measures the subjects of one concurrency: a short warm-up of each, then
+// the rounds.
 func (p Plan) series(ctx context.Context, concurrency int) ([]Record, error) {
-	crews := make([]*crew, len(p.Subjects))
+	subjects := p.in(concurrency)
+	crews := make([]*crew, len(subjects))
 	defer func() {
 		for _, c := range crews {
 			c.close()
@@ -73,7 +103,7 @@ func (p Plan) series(ctx context.Context, concurrency int) ([]Record, error) {
 	if warm.Duration == 0 && warm.Count == 0 {
 		warm.Count = 1
 	}
-	for i, s := range p.Subjects {
+	for i, s := range subjects {
 		var err error
 		if crews[i], err = assemble(ctx, s, concurrency); err != nil {
 			return nil, err
@@ -84,7 +114,7 @@ func (p Plan) series(ctx context.Context, concurrency int) ([]Record, error) {
 	}
 	var records []Record
 	for round := range p.Rounds {
-		for i, s := range p.Subjects {
+		for i, s := range subjects {
 			if p.Progress != nil {
 				p.Progress(s.Name, concurrency, round)
 			}

@@ -20,12 +20,16 @@ type Subject struct {
 	PIDs []int
 	// Workers bounds the workers whatever the concurrency; zero does not.
 	Workers int
+	// Concurrency lists the series of this subject; nil: those of the plan.
+	Concurrency []int
+	// CPUOf names the subject whose CPU this one's is compared with; empty: echo.
+	CPUOf string
 	// Less names a subject that does an echo and more. What it uses beyond an
-	// echo is taken off this one's CPU before that is compared with echo: the
-	// hash of a login.
+	// echo is taken off this one's CPU, and off that of CPUOf, before they are
+	// compared: the hash of a login.
 	Less string
 	// RateOf names a subject whose rate this one's is compared with, in place
-	// of comparing its CPU with echo's.
+	// of comparing CPU.
 	RateOf string
 	// bare is set where no server works: there is nothing to compare with echo.
 	bare bool
@@ -53,6 +57,14 @@ type Server struct {
 	Path    string // "/am"
 	// Journey of the root realm: one page that asks for name and password.
 	Journey string
+}
+
+func (s Server) pids() []int {
+	out := make([]int, len(s.Members))
+	for i, m := range s.Members {
+		out[i] = m.PID
+	}
+	return out
 }
 
 // User is one who can log in.
@@ -224,10 +236,7 @@ func Hash(name string, pid, workers int, h identity.Hash, password identity.Secr
 }
 
 func (s Server) subject(name string, prepare func(context.Context, *ring) (func(context.Context) error, error)) Subject {
-	out := Subject{Name: name}
-	for _, m := range s.Members {
-		out.PIDs = append(out.PIDs, m.PID)
-	}
+	out := Subject{Name: name, PIDs: s.pids()}
 	var workers atomic.Int64 // each begins with the member after that of the last
 	out.prepare = func(ctx context.Context) (operation, error) {
 		r := newRing(s.Members, int(workers.Add(1)))
