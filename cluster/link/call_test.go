@@ -100,7 +100,7 @@ func TestLoadOfOnePeerIsBounded(t *testing.T) {
 	body := make([]byte, MaxBody)
 	for range fits {
 		go func() {
-			_, err := a.Call(context.Background(), b.addr(), 1, body)
+			_, err := a.Call(t.Context(), b.addr(), 1, body)
 			errs <- err
 		}()
 	}
@@ -168,7 +168,7 @@ func TestManyCallsDialOnce(t *testing.T) {
 	for i := range 5000 {
 		wg.Go(func() {
 			body := bytes.Repeat([]byte{byte(i)}, i%700)
-			got, err := l.Call(context.Background(), b.addr(), 1, body)
+			got, err := l.Call(t.Context(), b.addr(), 1, body)
 			if err != nil || !bytes.Equal(got, append([]byte("a:"), body...)) {
 				t.Errorf("call %d: %d bytes, %v", i, len(got), err)
 			}
@@ -207,7 +207,7 @@ func TestAbandonedCallsDoNotMix(t *testing.T) {
 	for i := range 64 {
 		wg.Go(func() {
 			for j := range 50 {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(j*17)*time.Microsecond)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(j*17)*time.Microsecond)
 				body := fmt.Append(nil, i, j)
 				got, err := a.Call(ctx, b.addr(), 1, body)
 				cancel()

@@ -20,7 +20,7 @@ func TestDocumentedBytes(t *testing.T) {
 		want string
 	}{
 		{
-			"preamble", preamble{min: 1, max: 1, kind: Call, member: "7f"}.append(nil),
+			"preamble", preamble{min: 1, max: 1, kind: Call, member: "7f"}.encode(),
 			"534a524e 0016 0101 03 00000000000000000000000000000000 023766",
 		},
 		{
@@ -49,7 +49,7 @@ func TestBlocksSurviveTheWire(t *testing.T) {
 		a := answer{verdict: Refusal(p.kind), version: p.min, cluster: p.cluster, member: p.member, detail: rapid.StringN(-1, -1, maxDetail).Draw(rt, "detail")}
 		later := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(rt, "fields of a later version")
 
-		r := bytes.NewReader(append(a.append(p.append(nil)), "rest"...))
+		r := bytes.NewReader(append(append(p.encode(), a.encode()...), "rest"...))
 		b, err := readBlock(r)
 		if err != nil {
 			rt.Fatal(err)
@@ -132,8 +132,8 @@ func TestBadFramesAreRefused(t *testing.T) {
 }
 
 func FuzzPreamble(f *testing.F) {
-	f.Add(preamble{min: 1, max: 1, kind: Call, member: "7f"}.append(nil))
-	f.Add(preamble{min: 1, max: 255, kind: Gossip, cluster: [16]byte{1}, member: strings.Repeat("m", maxMember)}.append(nil))
+	f.Add(preamble{min: 1, max: 1, kind: Call, member: "7f"}.encode())
+	f.Add(preamble{min: 1, max: 255, kind: Gossip, cluster: [16]byte{1}, member: strings.Repeat("m", maxMember)}.encode())
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := bytes.NewReader(in)
@@ -145,7 +145,7 @@ func FuzzPreamble(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again := p.append(nil)
+		again := p.encode()
 		if read := in[:len(in)-r.Len()]; !bytes.HasPrefix(read[6:], again[6:]) {
 			t.Errorf("%x decodes to %+v, which encodes to %x", read, p, again)
 		}
@@ -153,8 +153,8 @@ func FuzzPreamble(f *testing.F) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	f.Add(answer{version: 1, member: "7f"}.append(nil))
-	f.Add(answer{verdict: RefusedCluster, version: 1, member: "7f", detail: "other cluster"}.append(nil))
+	f.Add(answer{version: 1, member: "7f"}.encode())
+	f.Add(answer{verdict: RefusedCluster, version: 1, member: "7f", detail: "other cluster"}.encode())
 	f.Fuzz(func(t *testing.T, in []byte) {
 		b, err := readBlock(bytes.NewReader(in))
 		if err != nil {
@@ -164,7 +164,7 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := a.append(nil); !bytes.HasPrefix(b, again[6:]) {
+		if again := a.encode(); !bytes.HasPrefix(b, again[6:]) {
 			t.Errorf("%x decodes to %+v, which encodes to %x", b, a, again)
 		}
 	})

@@ -2,7 +2,6 @@ package link
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -213,7 +212,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	a, b := run("a"), run("b")
 	meet := func(from, to *Link) error {
-		conn, err := from.Dial(context.Background(), Raft, to.Addr().String())
+		conn, err := from.Dial(t.Context(), Raft, to.Addr().String())
 		if err == nil {
 			_ = conn.Close()
 		}

@@ -87,7 +87,7 @@ func New(c Config) (*Link, error) {
 		c:        c,
 		slow:     slow,
 		log:      c.Log,
-		refusals: newRefusals(c.Log),
+		refusals: newRefusals(),
 		slots:    make(chan struct{}, maxHandshakes),
 		takers:   map[Kind]*listener{},
 		conns:    map[net.Conn][clusterLen]byte{},
@@ -139,7 +139,7 @@ func (l *Link) Dial(ctx context.Context, k Kind, addr string) (net.Conn, error) 
 	if k != Gossip && k != Raft {
 		return nil, &DownError{addr, fmt.Errorf("no stream is of %v", k)}
 	}
-	conn, _, err := l.connect(ctx, k, addr)
+	conn, err := l.connect(ctx, k, addr)
 	if err != nil {
 		return nil, &DownError{addr, err}
 	}

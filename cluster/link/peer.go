@@ -72,7 +72,7 @@ func (l *Link) caller(ctx context.Context, addr string) (*caller, error) {
 
 // meetPeer makes the connection of a peer and stays with it until it breaks.
 func (l *Link) meetPeer(p *peer, addr string) {
-	conn, _, err := l.connect(l.ctx, Call, addr)
+	conn, err := l.connect(l.ctx, Call, addr)
 	if err != nil {
 		p.err = &DownError{addr, err}
 		l.forget(addr, p)

@@ -60,21 +60,21 @@ type answer struct {
 	detail  string
 }
 
-func (p preamble) append(b []byte) []byte {
-	b, at := beginBlock(b)
+func (p preamble) encode() []byte {
+	b := beginBlock()
 	b = append(b, p.min, p.max, byte(p.kind))
 	b = append(b, p.cluster[:]...)
 	b = appendText(b, p.member, maxMember)
-	return endBlock(b, at)
+	return endBlock(b)
 }
 
-func (a answer) append(b []byte) []byte {
-	b, at := beginBlock(b)
+func (a answer) encode() []byte {
+	b := beginBlock()
 	b = append(b, byte(a.verdict), a.version)
 	b = append(b, a.cluster[:]...)
 	b = appendText(b, a.member, maxMember)
 	b = appendText(b, a.detail, maxDetail)
-	return endBlock(b, at)
+	return endBlock(b)
 }
 
 func decodePreamble(b []byte) (preamble, error) {
@@ -120,7 +120,7 @@ func checkMember(id string) error {
 	for _, c := range []byte(id) {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !letter && c != '-' && c != '_' && c != '.' {
-			return fmt.Errorf("member id %q has a character that is not a letter, a digit or one of -_.", id)
+			return fmt.Errorf("member id %q has a character other than letters, digits, -_ and dot", id)
 		}
 	}
 	return nil
@@ -129,7 +129,7 @@ func checkMember(id string) error {
 // readBlock reads one preamble or answer, and not a byte more: what follows
 // belongs to whoever takes the connection.
 func readBlock(r io.Reader) ([]byte, error) {
-	var head [len(magic) + 2]byte
+	var head [blockHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
@@ -145,13 +145,12 @@ func readBlock(r io.Reader) ([]byte, error) {
 	return b, err
 }
 
-func beginBlock(b []byte) ([]byte, int) {
-	b = append(b, magic...)
-	return append(b, 0, 0), len(b) + 2
-}
+const blockHead = len(magic) + 2
 
-func endBlock(b []byte, at int) []byte {
-	binary.BigEndian.PutUint16(b[at-2:], uint16(len(b)-at)) //nolint:gosec // at most maxBlock: the texts are cut
+func beginBlock() []byte { return append(make([]byte, 0, 128), magic+"\x00\x00"...) }
+
+func endBlock(b []byte) []byte {
+	binary.BigEndian.PutUint16(b[len(magic):], uint16(len(b)-blockHead)) //nolint:gosec // at most maxBlock: the texts are cut
 	return b
 }
 

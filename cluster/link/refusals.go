@@ -1,8 +1,6 @@
 package link
 
 import (
-	"context"
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -12,47 +10,26 @@ const (
 	maxRefusals  = 1024 // peers and reasons remembered; over it, all is forgotten
 )
 
-// refusals logs that a peer was turned away, or turned us away, once a minute
-// for each peer and reason. Anybody on the network can cause them.
+// refusals decides which refusals are logged: one a minute for each peer and
+// reason, for anybody on the network can cause them.
 type refusals struct {
-	log *slog.Logger
-
 	mu   sync.Mutex
-	last map[string]*refusalLine
+	last map[string]time.Time
 }
 
-type refusalLine struct {
-	at    time.Time
-	since int // swallowed since then
-}
+func newRefusals() *refusals { return &refusals{last: map[string]time.Time{}} }
 
-func newRefusals(log *slog.Logger) *refusals {
-	return &refusals{log: log, last: map[string]*refusalLine{}}
-}
-
-// warn logs msg unless it was logged for this peer within the last minute.
-func (r *refusals) warn(peer, msg string, attrs ...slog.Attr) {
+// due tells whether to log a refusal, given the peer and the reason.
+func (r *refusals) due(what string) bool {
 	now := time.Now()
-	key := peer + "\x00" + msg
 	r.mu.Lock()
-	line := r.last[key]
-	if line != nil && now.Sub(line.at) < refusalEvery {
-		line.since++
-		r.mu.Unlock()
-		return
+	defer r.mu.Unlock()
+	if at, ok := r.last[what]; ok && now.Sub(at) < refusalEvery {
+		return false
 	}
-	if line == nil {
-		if len(r.last) >= maxRefusals {
-			clear(r.last)
-		}
-		line = &refusalLine{}
-		r.last[key] = line
+	if len(r.last) >= maxRefusals {
+		clear(r.last)
 	}
-	since := line.since
-	line.at, line.since = now, 0
-	r.mu.Unlock()
-	if since > 0 {
-		attrs = append(attrs, slog.Int("unlogged", since))
-	}
-	r.log.LogAttrs(context.Background(), slog.LevelWarn, msg, attrs...)
+	r.last[what] = now
+	return true
 }

@@ -79,7 +79,7 @@ func TestStrangersAreRefused(t *testing.T) {
 				return nil, nil
 			})
 			conn := dialTCP(t, m.addr())
-			p := preamble{min: 1, max: 1, kind: Call, member: "x"}.append(nil)
+			p := preamble{min: 1, max: 1, kind: Call, member: "x"}.encode()
 			p = frame{id: 1, kind: frameRequest, sub: 1}.append(p)
 			if tt.config == nil {
 				if _, err := conn.Write(p); err != nil {
@@ -158,13 +158,13 @@ func TestAcceptorsAnswerIsChecked(t *testing.T) {
 		answer []byte
 		want   Refusal // 0: not a refusal
 	}{
-		{"version never offered", answer{version: 9, member: "m"}.append(nil), RefusedProtocol},
-		{"another member's certificate", answer{version: 1, member: "z"}.append(nil), RefusedMember},
-		{"other cluster", answer{version: 1, member: "m", cluster: [16]byte{9}}.append(nil), RefusedCluster},
-		{"refusal of a later version", answer{verdict: 99, member: "m", detail: "go\nhome"}.append(nil), 99},
+		{"version never offered", answer{version: 9, member: "m"}.encode(), RefusedProtocol},
+		{"another member's certificate", answer{version: 1, member: "z"}.encode(), RefusedMember},
+		{"other cluster", answer{version: 1, member: "m", cluster: [16]byte{9}}.encode(), RefusedCluster},
+		{"refusal of a later version", answer{verdict: 99, member: "m", detail: "go\nhome"}.encode(), 99},
 		{"not an answer", []byte("HTTP/1.1 400 Bad Request"), 0},
 		{"too long", append([]byte(magic), 0xff, 0xff), 0},
-		{"no member", answer{version: 1}.append(nil), 0},
+		{"no member", answer{version: 1}.encode(), 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestPreamblesAreJudged(t *testing.T) {
 			m.SetCluster(mine)
 			m.Listen(Gossip)
 			conn := tls.Client(dialTCP(t, m.addr()), derived(t, 1, "x").identity.client)
-			if _, err := conn.Write(tt.p.append(nil)); err != nil {
+			if _, err := conn.Write(tt.p.encode()); err != nil {
 				t.Fatal(err)
 			}
 			b, err := readBlock(conn)
@@ -304,9 +304,6 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		for _, m := range []*member{a, b} {
 			if k := strings.Count(m.log.text(), "level=WARN"); k != 3 {
 				t.Errorf("%d warnings of %s in 130 s, want 3", k, m.c.Member)
-			}
-			if !strings.Contains(m.log.text(), "unlogged=5") {
-				t.Errorf("the log of %s does not count what it swallowed", m.c.Member)
 			}
 		}
 	})

@@ -87,8 +87,8 @@ func (l *Link) serve(conn *stream, from string) {
 	l.untrack(conn.raw)
 	_ = conn.raw.Close()
 	s.release(tallyOf(s.out.close()))
-	if errors.Is(err, errFrame) {
-		l.refusals.warn(hostOf(conn.raw), "connection closed", addrOf(conn.raw), slog.String("member", from), slog.Any("err", err))
+	if errors.Is(err, errFrame) && l.refusals.due(hostOf(conn.raw)+"frame") {
+		l.log.LogAttrs(ctx, slog.LevelWarn, "connection closed", addrOf(conn.raw), slog.String("member", from), slog.Any("err", err))
 	}
 }
 

@@ -23,10 +23,10 @@ var errSetup = errors.New("no answer to the handshake in time")
 
 // connect dials addr, shakes hands and presents itself. Nothing but the preamble
 // has been sent when it fails.
-func (l *Link) connect(ctx context.Context, k Kind, addr string) (*stream, answer, error) {
+func (l *Link) connect(ctx context.Context, k Kind, addr string) (*stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(l.ctx, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(l.ctx, func() { cancel(ErrClosed) })() //nolint:contextcheck // it ends with the link as well
 	dialCtx, dialed := context.WithTimeout(ctx, connectTimeout*l.slow)
 	raw, err := l.c.Dial(dialCtx, addr)
 	dialed()
@@ -34,47 +34,46 @@ func (l *Link) connect(ctx context.Context, k Kind, addr string) (*stream, answe
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, answer{}, err
+		return nil, err
 	}
 	if !l.track(raw) {
 		_ = raw.Close()
-		return nil, answer{}, ErrClosed
+		return nil, ErrClosed
 	}
-	s, a, err := l.present(ctx, k, addr, raw)
+	s, err := l.present(ctx, k, addr, raw)
 	if err != nil {
 		l.untrack(raw)
 		_ = raw.Close()
-		return nil, answer{}, err
 	}
-	return s, a, nil
+	return s, err
 }
 
 // present does the dialling side of handshake and preamble.
-func (l *Link) present(ctx context.Context, k Kind, addr string, raw net.Conn) (*stream, answer, error) {
+func (l *Link) present(ctx context.Context, k Kind, addr string, raw net.Conn) (*stream, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, setupTimeout*l.slow, errSetup)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	conn := tls.Client(raw, l.identity().client)
 	a, err := l.exchange(ctx, conn, raw, k)
 	if !stop() {
-		return nil, answer{}, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	var refused *RefusedError
 	switch {
 	case err == nil:
-		return &stream{Conn: conn, raw: raw, l: l}, a, nil
+		return &stream{Conn: conn, raw: raw, l: l}, nil
 	case errors.As(err, &refused):
-		if refused.Reason != RefusedClosing {
-			l.refusals.warn(addr+refused.Reason.String(), "connection refused by member",
+		if refused.Reason != RefusedClosing && l.refusals.due(addr+refused.Reason.String()) {
+			l.log.LogAttrs(ctx, slog.LevelWarn, "connection refused by member",
 				slog.String("addr", addr), slog.String("member", a.member), slog.String("kind", k.String()), slog.Any("err", err))
 		}
 	case passing(err):
 		l.log.LogAttrs(ctx, slog.LevelDebug, "connection ended in its handshake", slog.String("addr", addr), slog.Any("err", err))
-	default:
-		l.refusals.warn(addr, "connection given up: no mutual proof of belonging to one cluster",
+	case l.refusals.due(addr):
+		l.log.LogAttrs(ctx, slog.LevelWarn, "connection given up: no mutual proof of belonging to one cluster",
 			slog.String("addr", addr), slog.String("kind", k.String()), slog.Any("err", err), slog.String("hint", hint))
 	}
-	return nil, a, err
+	return nil, err
 }
 
 // exchange shakes hands, sends the preamble and reads the answer.
@@ -88,7 +87,7 @@ func (l *Link) exchange(ctx context.Context, conn *tls.Conn, raw net.Conn, k Kin
 	p := preamble{min: protocolMin, max: protocolMax, kind: k, cluster: cluster, member: l.c.Member}
 	// A peer that does not like our certificate says so now: read, even if it
 	// takes no preamble.
-	_, writeErr := conn.Write(p.append(nil))
+	_, writeErr := conn.Write(p.encode())
 	b, err := readBlock(conn)
 	if err != nil && writeErr != nil && passing(err) {
 		err = writeErr
@@ -136,7 +135,9 @@ func (l *Link) accept() {
 				return
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			l.refusals.warn("", "cluster port does not accept", slog.Any("err", err))
+			if l.refusals.due("accept") {
+				l.log.LogAttrs(l.ctx, slog.LevelWarn, "cluster port does not accept", slog.Any("err", err))
+			}
 			select {
 			case <-time.After(pause):
 			case <-l.ctx.Done():
@@ -150,7 +151,9 @@ func (l *Link) accept() {
 			l.wg.Go(func() { l.welcome(raw) })
 		default:
 			_ = raw.Close()
-			l.refusals.warn("", "connection refused: too many handshakes at a time", addrOf(raw))
+			if l.refusals.due("handshakes") {
+				l.log.LogAttrs(l.ctx, slog.LevelWarn, "connection refused: too many handshakes at a time", addrOf(raw))
+			}
 		}
 	}
 }
@@ -165,7 +168,9 @@ func (l *Link) welcome(raw net.Conn) {
 		l.serve(s, p.member)
 	case !taker.give(s):
 		_ = s.Close()
-		l.refusals.warn(hostOf(raw), "connection closed: nobody takes it", addrOf(raw), slog.String("kind", p.kind.String()))
+		if l.refusals.due(hostOf(raw) + p.kind.String()) {
+			l.log.LogAttrs(l.ctx, slog.LevelWarn, "connection closed: nobody takes it", addrOf(raw), slog.String("kind", p.kind.String()))
+		}
 	}
 }
 
@@ -185,16 +190,18 @@ func (l *Link) admit(raw net.Conn) (*stream, preamble, *listener) {
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused):
-		if refused.Reason != RefusedClosing {
-			l.refusals.warn(hostOf(raw)+refused.Reason.String(), "connection refused",
+		if refused.Reason != RefusedClosing && l.refusals.due(hostOf(raw)+refused.Reason.String()) {
+			l.log.LogAttrs(l.ctx, slog.LevelWarn, "connection refused",
 				addrOf(raw), slog.String("member", p.member), slog.String("kind", p.kind.String()), slog.Any("err", err))
 		}
 		_ = s.Close()
 	case passing(err):
 		l.log.LogAttrs(l.ctx, slog.LevelDebug, "connection ended in its handshake", addrOf(raw), slog.Any("err", err))
 	default:
-		l.refusals.warn(hostOf(raw), "connection refused: the peer does not prove that it belongs to this cluster",
-			addrOf(raw), slog.Any("err", err), slog.String("hint", hint))
+		if l.refusals.due(hostOf(raw)) {
+			l.log.LogAttrs(l.ctx, slog.LevelWarn, "connection refused: the peer does not prove that it belongs to this cluster",
+				addrOf(raw), slog.Any("err", err), slog.String("hint", hint))
+		}
 		linger(raw)
 	}
 	l.untrack(raw)
@@ -224,7 +231,7 @@ func (l *Link) examine(conn *tls.Conn, raw net.Conn) (preamble, *listener, error
 	if refused != nil {
 		a.verdict, a.detail = refused.Reason, refused.Detail
 	}
-	if _, err := conn.Write(a.append(nil)); err != nil {
+	if _, err := conn.Write(a.encode()); err != nil {
 		return p, nil, fmt.Errorf("write answer: %w", err)
 	}
 	if refused != nil {
@@ -254,8 +261,8 @@ func (l *Link) judge(p preamble, named string) (*listener, *RefusedError) {
 // identity returns the credentials for a new connection.
 func (l *Link) identity() *identity {
 	id, err := l.c.TLS.current()
-	if err != nil {
-		l.refusals.warn("", "changed certificate files are not usable, the former stay in force", slog.Any("err", err))
+	if err != nil && l.refusals.due("files") {
+		l.log.LogAttrs(l.ctx, slog.LevelWarn, "changed certificate files are not usable, the former stay in force", slog.Any("err", err))
 	}
 	return id
 }

@@ -64,16 +64,14 @@ func inBubble(t *testing.T, f func(t *testing.T, n *simnet.Network, a, b *member
 
 func wantLost(t *testing.T, err error) {
 	t.Helper()
-	var lost *LostError
-	if !errors.As(err, &lost) {
+	if _, ok := errors.AsType[*LostError](err); !ok {
 		t.Errorf("got %v, want a LostError", err)
 	}
 }
 
 func wantDown(t *testing.T, err error) {
 	t.Helper()
-	var down *DownError
-	if !errors.As(err, &down) {
+	if _, ok := errors.AsType[*DownError](err); !ok {
 		t.Errorf("got %v, want a DownError", err)
 	}
 }
@@ -99,7 +97,7 @@ func TestDeadPeerEndsItsCallsAtOnce(t *testing.T) {
 		errs := make(chan error)
 		for range 50 {
 			go func() {
-				_, err := a.Call(context.Background(), address, 2, []byte("x"))
+				_, err := a.Call(t.Context(), address, 2, []byte("x"))
 				errs <- err
 			}()
 		}
@@ -295,7 +293,7 @@ func TestHandlerHasTheCallersTime(t *testing.T) {
 		if d := <-left; d < 3900*time.Millisecond || d > 4*time.Second {
 			t.Errorf("handler had %v left of 4 s", d)
 		}
-		if _, err := a.Call(context.Background(), address, 3, nil); err != nil || <-left != 0 {
+		if _, err := a.Call(t.Context(), address, 3, nil); err != nil || <-left != 0 {
 			t.Errorf("call without a limit: %v", err)
 		}
 		ended := make(chan error, 1)
@@ -305,7 +303,7 @@ func TestHandlerHasTheCallersTime(t *testing.T) {
 			return nil, nil
 		})
 		time.AfterFunc(time.Second, n.Host("a").Crash)
-		_, err = a.Call(context.Background(), address, 4, nil)
+		_, err = a.Call(t.Context(), address, 4, nil)
 		wantLost(t, err)
 		if err := <-ended; err == nil {
 			t.Error("handler goes on for a caller that is dead")
@@ -326,7 +324,7 @@ func TestInFlightIsBounded(t *testing.T) {
 		errs := make(chan error, maxCalls+extra)
 		for range maxCalls + extra {
 			go func() {
-				_, err := a.Call(context.Background(), address, 3, nil)
+				_, err := a.Call(t.Context(), address, 3, nil)
 				errs <- err
 			}()
 		}
@@ -354,7 +352,7 @@ func TestUnwrittenRequestsGoOnceMore(t *testing.T) {
 	errs := make(chan error)
 	for range 2 {
 		go func() {
-			_, err := c.call(context.Background(), 1, nil)
+			_, err := c.call(t.Context(), 1, nil)
 			errs <- err
 		}()
 	}
@@ -366,8 +364,7 @@ func TestUnwrittenRequestsGoOnceMore(t *testing.T) {
 	lost, unwritten := 0, 0
 	for range 2 {
 		err := <-errs
-		var l *LostError
-		if errors.As(err, &l) {
+		if _, ok := errors.AsType[*LostError](err); ok {
 			lost++
 		}
 		if errors.Is(err, errUnwritten) {
@@ -400,7 +397,7 @@ func TestCloseLetsAnswersGo(t *testing.T) {
 		time.AfterFunc(50*time.Millisecond, func() { closed <- b.Close() })
 		late := make(chan error, 1)
 		time.AfterFunc(100*time.Millisecond, func() {
-			_, err := a.Call(context.Background(), address, 1, nil)
+			_, err := a.Call(t.Context(), address, 1, nil)
 			late <- err
 		})
 		if got, err := a.Call(t.Context(), address, 3, nil); err != nil || string(got) != "done" {
@@ -421,7 +418,7 @@ func TestCloseDoesNotWaitForAnswersForEver(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *simnet.Network, a, b *member) {
 		errs := make(chan error)
 		go func() {
-			_, err := a.Call(context.Background(), address, 2, nil)
+			_, err := a.Call(t.Context(), address, 2, nil)
 			errs <- err
 		}()
 		time.Sleep(time.Second)
@@ -458,7 +455,7 @@ func TestLongRequestsOnAThinLine(t *testing.T) {
 		errs := make(chan error)
 		for range 3 {
 			go func() {
-				got, err := a.Call(context.Background(), address, 1, make([]byte, MaxBody-2))
+				got, err := a.Call(t.Context(), address, 1, make([]byte, MaxBody-2))
 				if err == nil && len(got) != MaxBody {
 					err = fmt.Errorf("answer of %d bytes", len(got))
 				}
