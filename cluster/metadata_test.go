@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -140,4 +141,17 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("%+v became %+v, %v", r, twice, err)
 		}
 	})
+}
+
+// TestRecordFormat is the example of DESIGN.md.
+func TestRecordFormat(t *testing.T) {
+	r := record{oldest: 1, started: time.Unix(1, 0), member: placement.Member{ID: "x", Store: "s1", Name: "a", Address: "h:1", Expect: 3, Protocol: 1}}
+	b, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "01 00 0001 0001 03 " + strings.Repeat("00", 16) + " 00000000000f4240  02 7331  01 61  03 683a31  00"
+	if got := hex.EncodeToString(b); got != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
