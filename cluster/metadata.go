@@ -106,8 +106,8 @@ func decodeRecord(id string, b []byte) (record, error) {
 		if len(b) == 0 || len(b)-1 < int(b[0]) {
 			return record{}, fmt.Errorf("%w: cut short", errRecord)
 		}
-		*s = string(b[1 : 1+b[0]])
-		b = b[1+int(b[0]):]
+		end := 1 + int(b[0])
+		*s, b = string(b[1:end]), b[end:]
 	}
 	return r, r.check()
 }
