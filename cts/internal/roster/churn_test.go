@@ -33,6 +33,7 @@ type world struct {
 	now     time.Duration
 	servers []Server
 	alive   map[string]string // address by id
+	hidden  map[string]bool   // alive, but gossip does not say so
 	disks   []string          // all ids there ever were
 	ever    int               // ids and addresses given out
 	lag     map[string]uint64
@@ -52,22 +53,27 @@ func (w *world) start(address string) {
 	w.alive[id], w.lag[id] = address, 1000
 }
 
-func (w *world) quorum(servers []Server) bool {
-	voters, alive := 0, 0
+// quorum says whether of the voters a majority is as is wanted.
+func quorum(servers []Server, is func(id string) bool) bool {
+	voters, yes := 0, 0
 	for _, s := range servers {
 		if s.Voter {
 			voters++
-			if _, ok := w.alive[s.ID]; ok {
-				alive++
+			if is(s.ID) {
+				yes++
 			}
 		}
 	}
-	return alive > voters/2
+	return yes > voters/2
 }
+
+func (w *world) lives(id string) bool { return w.alive[id] != "" }
+
+func (w *world) seems(id string) bool { return w.lives(id) && (!w.hidden[id] || id == w.leader) }
 
 // lead elects the first living voter when the leader is gone.
 func (w *world) lead() bool {
-	if !w.quorum(w.servers) {
+	if !quorum(w.servers, w.lives) {
 		return false
 	}
 	if _, ok := w.alive[w.leader]; !ok || !slices.ContainsFunc(w.servers, func(s Server) bool { return s.ID == w.leader && s.Voter }) {
@@ -83,6 +89,9 @@ func (w *world) state() State {
 		Seen: w.seen, Lag: map[string]uint64{},
 	}
 	for id, addr := range w.alive {
+		if !w.seems(id) {
+			continue
+		}
 		s.Peers = append(s.Peers, Peer{ID: id, Address: addr})
 		w.seen[id] = w.now
 		s.Lag[id] = w.lag[id]
@@ -133,7 +142,7 @@ func (w *world) check(s State, c Change) error {
 			return errors.New("added though in, dead or elsewhere")
 		}
 	case AddVoter:
-		if e, in := known(c.ID); !in || e.Voter || w.alive[c.ID] == "" || w.lag[c.ID] > w.policy.PromoteLag {
+		if e, in := known(c.ID); !in || e.Voter || !w.seems(c.ID) || w.lag[c.ID] > w.policy.PromoteLag {
 			return errors.New("promoted though not fit")
 		}
 	case ChangeAddress:
@@ -141,8 +150,12 @@ func (w *world) check(s State, c Change) error {
 			return errors.New("moved though it has not")
 		}
 	case Remove:
-		if e, in := known(c.ID); !in || w.alive[c.ID] != "" || e.Voter && len(w.living(c.ID)) < 2 {
-			return errors.New("removed though alive, or one of the last two copies stays")
+		e, in := known(c.ID)
+		if !in || w.seems(c.ID) || e.Voter && len(w.living(c.ID)) < 2 {
+			return errors.New("removed though alive, or fewer than two copies stay")
+		}
+		if e.Voter && !quorum(applied(w.servers, c), w.seems) {
+			return errors.New("no living majority as far as is known")
 		}
 	}
 	next := applied(w.servers, c)
@@ -159,7 +172,7 @@ func (w *world) check(s State, c Change) error {
 	if voters > w.policy.Voters {
 		return fmt.Errorf("%d voters", voters)
 	}
-	if !w.quorum(next) {
+	if !quorum(next, w.lives) {
 		return errors.New("no living majority")
 	}
 	return nil
@@ -168,21 +181,21 @@ func (w *world) check(s State, c Change) error {
 // living are the voters that are alive, but for one.
 func (w *world) living(but string) (ids []string) {
 	for _, e := range w.servers {
-		if e.Voter && w.alive[e.ID] != "" && e.ID != but {
+		if e.Voter && w.seems(e.ID) && e.ID != but {
 			ids = append(ids, e.ID)
 		}
 	}
 	return ids
 }
 
-// TestChurn starts, kills, replaces and moves members, and lets time pass. No
-// change breaks a rule; when it is quiet, all that live are in, nobody else is, and an
+// TestChurn starts, kills, replaces and moves members, lets time pass and has
+// gossip not see some. No change breaks a rule; when it is quiet, all that live are in, nobody else is, and an
 // even number of voters has no non-voter left to make it odd.
 func TestChurn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &world{
 			policy: DefaultPolicy(), now: time.Hour, alive: map[string]string{}, lag: map[string]uint64{},
-			seen: map[string]time.Duration{},
+			seen: map[string]time.Duration{}, hidden: map[string]bool{},
 		}
 		w.start("first")
 		w.servers = []Server{{ID: w.disks[0], Address: "first", Voter: true}}
@@ -202,7 +215,7 @@ func TestChurn(t *testing.T) {
 		for range rapid.IntRange(0, 40).Draw(rt, "steps") {
 			id := rapid.SampledFrom(w.disks).Draw(rt, "member")
 			address, lives := w.alive[id]
-			switch rapid.SampledFrom([]string{"start", "kill", "return", "replace", "move", "catch up", "fall behind", "wait"}).Draw(rt, "what") {
+			switch rapid.SampledFrom([]string{"start", "kill", "return", "replace", "move", "catch up", "fall behind", "hide", "show", "wait"}).Draw(rt, "what") {
 			case "start":
 				if len(w.alive) < 9 {
 					w.start(w.fresh("at"))
@@ -230,6 +243,10 @@ func TestChurn(t *testing.T) {
 				w.lag[id] = 0
 			case "fall behind":
 				w.lag[id] = 1000
+			case "hide":
+				w.hidden[id] = true
+			case "show":
+				delete(w.hidden, id)
 			case "wait":
 				w.now += rapid.SampledFrom([]time.Duration{time.Second, 11 * time.Minute, 2 * time.Hour, 80 * time.Hour}).Draw(rt, "for")
 			}
@@ -240,6 +257,7 @@ func TestChurn(t *testing.T) {
 		}
 		for id := range w.alive {
 			w.lag[id] = 0
+			delete(w.hidden, id)
 		}
 		look() // what is dead is dead since now at the latest
 		w.now += 73 * time.Hour

@@ -108,16 +108,26 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// TestCap has an even cap, which leaves the number of voters odd below it.
 func TestCap(t *testing.T) {
-	p := DefaultPolicy()
-	p.Voters = 4
-	if got, ok := p.Reconcile(cluster("a+ b+ c+ d- e-", "a b c d e")); ok {
-		t.Errorf("got %#v", got)
-	}
-	p.Voters = 2
-	if got, ok := p.Reconcile(cluster("a+ b-", "a b")); !ok {
-		t.Errorf("got %#v", got)
+	for name, c := range map[string]struct {
+		voters int
+		s      State
+		want   Change
+	}{
+		"one":                          {1, cluster("a+ b-", "a b"), nil},
+		"two":                          {2, cluster("a+ b-", "a b"), AddVoter{"b", "at-b"}},
+		"two, reached":                 {2, cluster("a+ b+ c-", "a b c"), nil},
+		"four stays odd":               {4, cluster("a+ b+ c+ d- e-", "a b c d e"), nil},
+		"four, reached by an operator": {4, cluster("a+ b+ c+ d+ e-", "a b c d e"), nil},
+		"seven":                        {7, cluster("a+ b+ c+ d+ e+ f- g-", "a b c d e f g"), AddVoter{"f", "at-f"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := DefaultPolicy()
+			p.Voters = c.voters
+			if got, ok := p.Reconcile(c.s); ok != (c.want != nil) || got != c.want {
+				t.Errorf("got %#v, want %#v", got, c.want)
+			}
+		})
 	}
 }
 
