@@ -2,16 +2,12 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,19 +15,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sojourn/actors/identity"
 	"sojourn/cmd/internal/bench"
-	"sojourn/http/client"
-	"sojourn/http/wire"
 )
 
 // benchFlags are the flags of "sojourn bench".
 type benchFlags struct {
 	server, user, passwordFile, journey string
-	pid, rounds                         int
+	pid, rounds, members                int
 	subjects                            []string
 	concurrency                         []int
-	duration                            time.Duration
+	duration, idle                      time.Duration
 	count                               int64
 	limits                              map[string]string
 }
@@ -44,10 +37,11 @@ func benchCommand(env Env) *cobra.Command {
 		Long: `Measure a member by closed-loop load with checked answers, on this machine alone.
 
 Without --server it starts a member and an echo server for itself, on loopback
-with a temporary folder. The figure to look at is the server's CPU for 1000
-operations, and its ratio to that of the echo server, which decodes and encodes
-a JSON body of the same size with net/http. Rounds of all subjects are
-interleaved. A wrong answer is an error, and errors make the exit code 1.
+with a temporary folder (TMPDIR says where). The figure to look at is the
+server's CPU for 1000 operations, and its ratio to that of the echo server,
+which decodes and encodes a JSON body of the same size with net/http. Rounds of
+all subjects are interleaved. A wrong answer is an error, and errors make the
+exit code 1.
 
 Subjects:
   echo          the yardstick
@@ -59,7 +53,24 @@ Subjects:
                 whose own CPU (echo-bcrypt less echo) is taken off
   login-zero    the same user in one request, by header lines
   login-argon2  two requests; the default hash. Its rate is compared with that
-                of the bare hash on the same cores (subject argon2)`,
+                of the bare hash on the same cores (subject argon2)
+  fsync         one writer that appends 512 bytes to a file beside the member's
+                folder and flushes it, whatever the number of workers
+  write         a login in one request with a hash that costs nothing (PBKDF2 of
+                one round): a stored session. Its rate is compared with fsync's
+
+With --members 3 it starts a cluster of three as well, with a secret and folders
+of its own on the same disk, waits until all vote, and measures it in the same
+rounds as the member alone. CPU is that of all three processes together, with
+all that they do in the background: at low rates that weighs in, at 16 workers
+it does not. A worker sends each request to the next member.
+  cluster-validate  validate: a session made once, then asked for at all members
+                    in turn. Its CPU is compared with that of validate
+  cluster-login     login: the two requests go to two members. Its CPU is
+                    compared with that of login, the hash taken off both
+  cluster-write     write at all members in turn
+
+The idle CPU of member and cluster is measured before the load.`,
 		Args: wants(),
 	}
 	fs := cmd.Flags()
@@ -68,12 +79,14 @@ Subjects:
 	fs.StringVar(&f.user, "user", "", "a user of that member, with the default hash")
 	fs.StringVar(&f.passwordFile, "password-file", "", "`file` with the user's password")
 	fs.StringVar(&f.journey, "journey", "Login", "journey of one page that asks for name and password")
-	fs.StringSliceVar(&f.subjects, "subjects", nil, "what to measure (default: all that can be)")
-	fs.IntSliceVar(&f.concurrency, "concurrency", []int{1, 16}, "workers; a series for each number")
+	fs.IntVar(&f.members, "members", 1, "with 2 to 7: measure a cluster of so many beside the member alone")
+	fs.DurationVar(&f.idle, "idle", 10*time.Second, "with --members: `time` for which idle CPU is measured; 0: not")
+	fs.StringSliceVar(&f.subjects, "subjects", nil, "what to measure (default: all but fsync and write that can be; with --members what is compared)")
+	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "workers; a series for each number (default 1,16; with --members 16, and 1,64,512 for writes and fsync)")
 	fs.IntVar(&f.rounds, "rounds", 5, "rounds of each subject")
 	fs.DurationVar(&f.duration, "duration", time.Second, "`time` of a round")
 	fs.Int64Var(&f.count, "count", 0, "operations of a round at most; 0: as many as the time allows")
-	fs.StringToStringVar(&f.limits, "limit", nil, "fail when a ratio is worse, as in validate=1.5,login=8,login-argon2=0.95")
+	fs.StringToStringVar(&f.limits, "limit", nil, "fail when a ratio is worse, as in validate=1.5,login=8,login-argon2=0.95,cluster-validate=1.1")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		demands, err := f.check()
@@ -115,10 +128,14 @@ func (f *benchFlags) check() ([]bench.Demand, error) {
 			return nil, misusef("--concurrency: %d is not 1 to 4096", c)
 		}
 	}
-	for _, s := range f.subjects {
-		if !slices.Contains(benchSubjects(), s) {
-			return nil, misusef("--subjects: there is no %q; there are: %s", s, strings.Join(benchSubjects(), ", "))
-		}
+	if f.members < 1 || f.members > 7 {
+		return nil, misusef("--members must be 1 to 7")
+	}
+	if f.idle < 0 || f.idle > 10*time.Minute {
+		return nil, misusef("--idle must be 0 to 10m")
+	}
+	if err := f.checkSubjects(); err != nil {
+		return nil, err
 	}
 	var demands []bench.Demand
 	for name, text := range f.limits {
@@ -132,11 +149,24 @@ func (f *benchFlags) check() ([]bench.Demand, error) {
 	if f.server != "" && (f.pid == 0 || f.user == "" || f.passwordFile == "") {
 		return nil, misusef("--server needs --pid, --user and --password-file")
 	}
+	if f.server != "" && f.members > 1 {
+		return nil, misusef("--server and --members: a cluster is compared with a member of bench's own")
+	}
 	return demands, nil
 }
 
-func benchSubjects() []string {
-	return []string{"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2"}
+func (f *benchFlags) checkSubjects() error {
+	for _, s := range f.subjects {
+		switch {
+		case !slices.Contains(benchSubjects(), s):
+			return misusef("--subjects: there is no %q; there are: %s", s, strings.Join(benchSubjects(), ", "))
+		case f.members == 1 && strings.HasPrefix(s, "cluster-"):
+			return misusef("--subjects: %s needs --members", s)
+		case f.server != "" && slices.Contains(ownSubjects(), s):
+			return misusef("--subjects: %s needs a member of bench's own, and there is --server", s)
+		}
+	}
+	return nil
 }
 
 func (f *benchFlags) measure(ctx context.Context, env Env) (report bench.Report, err error) {
@@ -149,19 +179,26 @@ func (f *benchFlags) measure(ctx context.Context, env Env) (report bench.Report,
 		return bench.Report{}, err
 	}
 	defer func() { err = errors.Join(err, echo.Close()) }()
-	target, err := f.target(ctx, program)
+	servers, err := f.servers(ctx, program)
 	if err != nil {
 		return bench.Report{}, err
 	}
-	defer func() { err = errors.Join(err, target.close()) }()
-	subjects, err := target.subjects(ctx, echo, f.subjects)
+	defer func() { err = errors.Join(err, servers.close()) }()
+	subjects, err := servers.subjects(ctx, bench.Member{Addr: echo.HTTP, PID: echo.PID}, f)
 	if err != nil {
 		return bench.Report{}, err
 	}
 	line := newProgress(env.Stderr)
 	defer line.done()
+	var idle []bench.Idle
+	if servers.cluster != nil && f.idle > 0 {
+		line.show("idle CPU, %s", f.idle)
+		if idle, err = bench.MeasureIdle(ctx, f.idle, servers.alone.server, servers.cluster.server); err != nil {
+			return bench.Report{}, err
+		}
+	}
 	records, err := bench.Run(ctx, bench.Plan{
-		Subjects: subjects, Concurrency: f.concurrency, Rounds: f.rounds,
+		Subjects: subjects, Concurrency: f.workers(), Rounds: f.rounds,
 		Pace: bench.Pace{Duration: f.duration, Count: f.count},
 		Progress: func(subject string, workers, round int) {
 			line.show("%s, %d workers, round %d of %d", subject, workers, round+1, f.rounds)
@@ -170,155 +207,10 @@ func (f *benchFlags) measure(ctx context.Context, env Env) (report bench.Report,
 	if err != nil {
 		return bench.Report{}, err
 	}
-	return bench.NewReport(subjects, records), nil
+	report = bench.NewReport(subjects, records)
+	report.Idle = idle
+	return report, nil
 }
-
-// benchTarget is the member under load and who can log in there.
-type benchTarget struct {
-	server bench.Server
-	user   bench.User // with the default hash
-	cheap  bench.User // with a bcrypt hash of cost 4; no name: cannot be measured
-	close  func() error
-}
-
-func (f *benchFlags) target(ctx context.Context, program string) (*benchTarget, error) {
-	if f.server == "" {
-		return f.ownMember(ctx, program)
-	}
-	u, err := url.Parse(f.server)
-	if err != nil || u.Scheme != "http" {
-		return nil, misusef("--server: %q is not like http://127.0.0.1:8080/am", f.server)
-	}
-	if err := bench.Loopback(u.Host); err != nil {
-		return nil, misusef("--server: %w", err)
-	}
-	password, err := readLimited(f.passwordFile, identity.MaxPassword)
-	if err != nil {
-		return nil, err
-	}
-	return &benchTarget{
-		server: bench.Server{Members: []bench.Member{{Addr: u.Host, PID: f.pid}}, Path: strings.TrimRight(u.Path, "/"), Journey: f.journey},
-		user:   bench.User{Name: f.user, Password: identity.Secret(strings.TrimRight(string(password), "\r\n"))},
-		close:  func() error { return nil },
-	}, nil
-}
-
-// ownMember starts a member in a temporary folder.
-func (f *benchFlags) ownMember(ctx context.Context, program string) (_ *benchTarget, err error) {
-	folder, err := os.MkdirTemp("", "sojourn-bench-")
-	if err != nil {
-		return nil, fmt.Errorf("make a temporary folder: %w", err)
-	}
-	t := &benchTarget{close: func() error { return os.RemoveAll(folder) }}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, t.close())
-		}
-	}()
-	secretFile := filepath.Join(folder, "secret")
-	if err := writeSecret(secretFile, rand.Reader); err != nil {
-		return nil, err
-	}
-	quiet := &quietWriter{}
-	member, err := bench.Spawn(ctx, quiet, program, "serve", "--dev",
-		"--data", filepath.Join(folder, "data"), "--secret", secretFile, "--http", "127.0.0.1:0")
-	if err != nil {
-		return nil, errors.Join(err, errors.New(quiet.String()))
-	}
-	t.close = func() error { return errors.Join(member.Close(), os.RemoveAll(folder)) }
-	t.server = bench.Server{Members: []bench.Member{{Addr: member.HTTP, PID: member.PID}}, Path: "/am", Journey: member.Journey}
-	t.user = bench.User{Name: member.User, Password: member.Password}
-	if err := t.addCheap(ctx, secretFile); err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// addCheap imports the user whose hash costs next to nothing.
-func (t *benchTarget) addCheap(ctx context.Context, secretFile string) error {
-	hash, password, err := bench.CheapHash()
-	if err != nil {
-		return err
-	}
-	member := target{server: "http://" + t.server.Members[0].Addr + t.server.Path, secretFile: secretFile}
-	err = member.with(ctx, func(ctx context.Context, c *client.Client) error {
-		return c.CreateUser(ctx, "/", wire.User{Name: "bench", Hash: wire.Password(hash), Status: active})
-	})
-	if err != nil {
-		return fmt.Errorf("import the user of bench: %w", err)
-	}
-	t.cheap = bench.User{Name: "bench", Password: password}
-	return nil
-}
-
-// subjects makes what was asked for, all that can be measured when nothing was,
-// each after the one that it is compared with.
-func (t *benchTarget) subjects(ctx context.Context, echo *bench.Child, names []string) ([]bench.Subject, error) {
-	if len(names) == 0 {
-		names = benchSubjects()
-		if t.cheap.Name == "" {
-			names = slices.DeleteFunc(names, func(n string) bool { return n == "login" || n == "login-zero" })
-		}
-	}
-	body, err := bench.Yardstick(ctx, t.server, t.user)
-	if err != nil {
-		return nil, fmt.Errorf("try the member: %w", err)
-	}
-	var out []bench.Subject
-	add := func(s bench.Subject) string {
-		if !slices.ContainsFunc(out, func(have bench.Subject) bool { return have.Name == s.Name }) {
-			out = append(out, s)
-		}
-		return s.Name
-	}
-	yardstick := bench.Member{Addr: echo.HTTP, PID: echo.PID}
-	echoHash := bench.EchoHash("echo-bcrypt", yardstick, body)
-	for _, name := range names {
-		var s bench.Subject
-		switch name {
-		case "echo":
-			s = bench.Echo(yardstick, body)
-		case "echo-bcrypt":
-			s = echoHash
-		case "start":
-			s = bench.Start(t.server)
-		case "validate":
-			s = bench.Validate(name, t.server, t.user)
-		case "login-argon2":
-			h, err := identity.Make(t.user.Password, identity.DefaultParams(), rand.Reader)
-			if err != nil {
-				return nil, fmt.Errorf("make the bare hash: %w", err)
-			}
-			s = bench.Login(name, t.server, t.user)
-			s.RateOf = add(bench.Hash("argon2", os.Getpid(), runtime.GOMAXPROCS(0), h, t.user.Password))
-		case "login", "login-zero":
-			if t.cheap.Name == "" {
-				return nil, misusef("--subjects: %s needs a member of bench's own", name)
-			}
-			s = bench.Login(name, t.server, t.cheap)
-			if name == "login-zero" {
-				s = bench.ZeroPage(name, t.server, t.cheap)
-			}
-			s.Less = add(echoHash)
-		}
-		add(s)
-	}
-	return out, nil
-}
-
-// quietWriter keeps the last of what a child says, for when it fails.
-type quietWriter struct{ last []byte }
-
-func (q *quietWriter) Write(p []byte) (int, error) {
-	const kept = 4 << 10
-	q.last = append(q.last, p...)
-	if over := len(q.last) - kept; over > 0 {
-		q.last = append(q.last[:0], q.last[over:]...)
-	}
-	return len(p), nil
-}
-
-func (q *quietWriter) String() string { return string(q.last) }
 
 // echoServer is the yardstick's process; bench starts it.
 func echoServer(env Env) *cobra.Command {

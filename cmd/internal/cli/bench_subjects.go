@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+
+	"sojourn/actors/identity"
+	"sojourn/cmd/internal/bench"
+)
+
+// benchSubjects are what can be asked for.
+func benchSubjects() []string {
+	return []string{
+		"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2", "fsync", "write",
+		"cluster-validate", "cluster-login", "cluster-write",
+	}
+}
+
+// ownSubjects need a member of bench's own: users with certain hashes, a folder.
+func ownSubjects() []string { return []string{"login", "login-zero", "fsync", "write"} }
+
+// wanted is what is measured: what was asked for, or else what belongs together.
+func (f *benchFlags) wanted() []string {
+	switch {
+	case len(f.subjects) > 0:
+		return f.subjects
+	case f.members > 1:
+		return []string{"echo", "echo-bcrypt", "validate", "cluster-validate", "login", "cluster-login", "fsync", "write", "cluster-write"}
+	case f.server != "":
+		return []string{"echo", "echo-bcrypt", "start", "validate", "login-argon2"}
+	}
+	return []string{"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2"}
+}
+
+// workers is the concurrency of all but writes. At one worker the background
+// work of a cluster would count for too much.
+func (f *benchFlags) workers() []int {
+	switch {
+	case f.concurrency != nil:
+		return f.concurrency
+	case f.members > 1:
+		return []int{16}
+	}
+	return []int{1, 16}
+}
+
+// writers is the concurrency of writes, nil: that of all.
+func (f *benchFlags) writers() []int {
+	if f.concurrency != nil {
+		return nil
+	}
+	return []int{1, 64, 512}
+}
+
+// subjects makes what is wanted, each after those that it is compared with.
+func (s *benchServers) subjects(ctx context.Context, echo bench.Member, f *benchFlags) ([]bench.Subject, error) {
+	body, err := bench.Yardstick(ctx, s.alone.server, s.alone.user)
+	if err != nil {
+		return nil, fmt.Errorf("try the member: %w", err)
+	}
+	m := subjectMaker{servers: s, echo: echo, body: body, writers: f.writers()}
+	for _, name := range f.wanted() {
+		if err := m.add(name); err != nil {
+			return nil, err
+		}
+	}
+	return m.made, nil
+}
+
+// subjectMaker makes each subject once.
+type subjectMaker struct {
+	servers *benchServers
+	echo    bench.Member
+	body    []byte // of an echo
+	writers []int
+	made    []bench.Subject
+}
+
+func (m *subjectMaker) add(name string) error {
+	if slices.ContainsFunc(m.made, func(have bench.Subject) bool { return have.Name == name }) {
+		return nil
+	}
+	s, err := m.subject(name)
+	if err != nil {
+		return err
+	}
+	needed := []string{s.CPUOf, s.Less, s.RateOf}
+	if s.Less != "" {
+		needed = append(needed, "echo") // which is in it
+	}
+	for _, other := range needed {
+		if other != "" {
+			if err := m.add(other); err != nil {
+				return err
+			}
+		}
+	}
+	m.made = append(m.made, s)
+	return nil
+}
+
+func (m *subjectMaker) subject(name string) (bench.Subject, error) {
+	const hashed, bare = "echo-bcrypt", "argon2"
+	alone, cluster := m.servers.alone, m.servers.cluster
+	var s bench.Subject
+	switch name {
+	case "echo":
+		s = bench.Echo(m.echo, m.body)
+	case hashed:
+		s = bench.EchoHash(name, m.echo, m.body)
+	case "start":
+		s = bench.Start(alone.server)
+	case "validate":
+		s = bench.Validate(name, alone.server, alone.user)
+	case "login":
+		s = bench.Login(name, alone.server, alone.cheap)
+		s.Less = hashed
+	case "login-zero":
+		s = bench.ZeroPage(name, alone.server, alone.cheap)
+		s.Less = hashed
+	case "login-argon2":
+		s = bench.Login(name, alone.server, alone.user)
+		s.RateOf = bare
+	case bare:
+		h, err := identity.Make(alone.user.Password, identity.DefaultParams(), rand.Reader)
+		if err != nil {
+			return s, fmt.Errorf("make the bare hash: %w", err)
+		}
+		s = bench.Hash(name, os.Getpid(), runtime.GOMAXPROCS(0), h, alone.user.Password)
+	case "fsync":
+		s = bench.Fsync(name, alone.folder, os.Getpid())
+		s.Concurrency = m.writers
+	case "write":
+		s = bench.ZeroPage(name, alone.server, alone.least)
+		s.RateOf, s.Concurrency = "fsync", m.writers
+	case "cluster-validate":
+		s = bench.Validate(name, cluster.server, cluster.user)
+		s.CPUOf = "validate"
+	case "cluster-login":
+		s = bench.Login(name, cluster.server, cluster.cheap)
+		s.CPUOf, s.Less = "login", hashed
+	case "cluster-write":
+		s = bench.ZeroPage(name, cluster.server, cluster.least)
+		s.RateOf, s.Concurrency = "fsync", m.writers
+	default:
+		panic("no such subject: " + name)
+	}
+	return s, nil
+}
