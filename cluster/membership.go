@@ -89,7 +89,9 @@ type Membership struct {
 	closed bool
 	calls  sync.WaitGroup // into memberlist
 
-	update sync.Mutex // one UpdateNode at a time: it reads without a lock
+	// update is held by one UpdateNode at a time, which reads without a lock,
+	// and by changes of keys. A channel: who holds it waits for timers.
+	update chan struct{}
 }
 
 // ErrClosed is what methods return after Close.
@@ -129,7 +131,7 @@ func Join(ctx context.Context, c Config) (*Membership, error) {
 		return nil, fmt.Errorf("join cluster: %w", err)
 	}
 
-	m := &Membership{config: c, slow: time.Duration(c.Slow), notes: newNotes(c.Log), ring: ring}
+	m := &Membership{config: c, slow: time.Duration(c.Slow), notes: newNotes(c.Log), ring: ring, update: make(chan struct{}, 1)}
 	m.tries.known = map[string]*try{}
 	m.table = newTable(self, address.String(), m.notes)
 	m.ctx, m.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -264,8 +266,8 @@ func (m *Membership) Leave(ctx context.Context) error {
 
 // push sends this member's metadata; it waits for that at most d.
 func (m *Membership) push(d time.Duration) error {
-	m.update.Lock()
-	defer m.update.Unlock()
+	m.update <- struct{}{}
+	defer func() { <-m.update }()
 	return m.list.UpdateNode(d)
 }
 
@@ -277,8 +279,8 @@ func (m *Membership) AddKey(key []byte) error {
 	if len(key) != KeySize {
 		return fmt.Errorf("add key: it has %d bytes, want %d", len(key), KeySize)
 	}
-	m.update.Lock()
-	defer m.update.Unlock()
+	m.update <- struct{}{}
+	defer func() { <-m.update }()
 	ring := m.ring
 	held := ring.GetKeys()
 	known := slices.ContainsFunc(held, func(k []byte) bool { return string(k) == string(key) })
@@ -292,16 +294,16 @@ func (m *Membership) AddKey(key []byte) error {
 
 // UseKey encrypts with a key that was added before.
 func (m *Membership) UseKey(key []byte) error {
-	m.update.Lock()
-	defer m.update.Unlock()
+	m.update <- struct{}{}
+	defer func() { <-m.update }()
 	return m.ring.UseKey(key)
 }
 
 // RemoveKey accepts no message under key any more. It fails for the key in
 // use; a key that is not held is no error.
 func (m *Membership) RemoveKey(key []byte) error {
-	m.update.Lock()
-	defer m.update.Unlock()
+	m.update <- struct{}{}
+	defer func() { <-m.update }()
 	return m.ring.RemoveKey(key)
 }
 

@@ -56,6 +56,22 @@ func TestAnnounce(t *testing.T) {
 	})
 }
 
+// TestAnnounceDuringLeave waits its turn.
+func TestAnnounceDuringLeave(t *testing.T) {
+	inBubble(t, func(w *world) {
+		runs := w.form(3)
+		left := make(chan error, 1)
+		go func() { left <- runs[0].Leave(w.t.Context()) }()
+		time.Sleep(50 * time.Millisecond)
+		if err := runs[0].Announce(func(m *placement.Member) { m.Cluster = [16]byte{7} }); err != nil {
+			t.Error(err)
+		}
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWatchGivesTheLatest(t *testing.T) {
 	inBubble(t, func(w *world) {
 		first := w.start(1)
