@@ -61,12 +61,18 @@ func (s *Store) respond(ctx context.Context, request peer.Request) (peer.Answer,
 		result, err := s.perform(ctx, r.Operation)
 		return result, err
 	case peer.Term:
+		if r.Life != s.leases.timing.Lease {
+			return nil, s.otherTimings(r.Life)
+		}
 		a, ok := s.answerTerm()
 		if !ok {
 			return nil, elsewhere("a later term was answered for")
 		}
 		return peer.TermIs(a), nil
 	case peer.Renew:
+		if r.Life != s.leases.timing.Lease {
+			return nil, s.otherTimings(r.Life)
+		}
 		g, err := s.grant(r.From, r.Applied)
 		if err != nil {
 			return nil, unavailable("%v", err)
@@ -81,6 +87,12 @@ func (s *Store) respond(ctx context.Context, request peer.Request) (peer.Answer,
 	default:
 		return nil, errors.New("a request without an answer")
 	}
+}
+
+// otherTimings says that two members were given different timings. Neither may
+// rely on the other's leases.
+func (s *Store) otherTimings(theirs time.Duration) error {
+	return unavailable("members have different timings: leases of %v and %v; give all the same multiplier", s.leases.timing.Lease, theirs)
 }
 
 // obey acknowledges a barrier when no read from here on contradicts it.

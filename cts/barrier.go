@@ -45,6 +45,7 @@ func (s *Store) everywhere(ctx context.Context, at place, by *couriers, b peer.B
 	if len(holders) == 0 {
 		return nil
 	}
+	s.counts.barriers.Add(1)
 	if b.Applied > 0 {
 		s.nudge()
 	}
@@ -138,6 +139,7 @@ func (c *couriers) load(s *Store, member string) (load []*parcel, b peer.Barrier
 		if p.to.Until <= now {
 			close(p.done)
 			s.leases.expired(p.to, now)
+			s.counts.lapsed.Add(1)
 			continue
 		}
 		left = append(left, p)

@@ -202,13 +202,7 @@ func (s *Store) formed(c raft.Configuration) {
 	if !s.forming.Load() {
 		return
 	}
-	voters := 0
-	for _, server := range c.Servers {
-		if server.Suffrage == raft.Voter {
-			voters++
-		}
-	}
-	if voters < votersFor(s.config.Expect) {
+	if voters(c) < votersFor(s.config.Expect) {
 		return
 	}
 	if err := s.founding.over(); err != nil {
@@ -218,7 +212,17 @@ func (s *Store) formed(c raft.Configuration) {
 	s.forming.Store(false)
 	s.gate.set(forming, "")
 	s.ready()
-	s.config.Log.Info("the cluster is formed", "voters", voters)
+	s.config.Log.Info("the cluster is formed", "voters", voters(c))
+}
+
+func voters(c raft.Configuration) int {
+	n := 0
+	for _, server := range c.Servers {
+		if server.Suffrage == raft.Voter {
+			n++
+		}
+	}
+	return n
 }
 
 // votersFor is how many of so many members vote.

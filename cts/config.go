@@ -99,6 +99,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.OnDocument = func(realm.DocumentKind, realm.Name) {}
 	}
 	if c.Network == nil {
+		if c.Join || c.Expect > 1 {
+			faults = append(faults, errors.New("other members are expected, but there is no network"))
+		}
 		c.Network = nobody{}
 	}
 	if c.Boottime == nil {

@@ -64,6 +64,7 @@ func (s *Store) write(ctx context.Context, o peer.Operation) (peer.Result, error
 			return peer.Result{}, noLeader(maybe)
 		}
 		look.Stop()
+		s.counts.retried.Add(1)
 		if result, err = s.attempt(ctx, o); !again(o, err) {
 			return result, err
 		}
@@ -96,6 +97,7 @@ func (s *Store) attempt(ctx context.Context, o peer.Operation) (peer.Result, err
 	if err != nil {
 		return peer.Result{}, err
 	}
+	s.counts.forwarded.Add(1)
 	ctx, cancel := s.while(ctx, id)
 	defer cancel()
 	answer, err := s.config.Network.Call(ctx, addr, body)

@@ -3,7 +3,6 @@ package cts
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"sojourn/actors/identity"
 	"sojourn/actors/realm"
@@ -14,9 +13,12 @@ import (
 // ErrExists says that there is an identity of this name already.
 var ErrExists = errors.New("identity exists")
 
-// maxIdentities is how many identities one request carries: fewer writes than may
-// wait, and, with identities of usual size, fewer bytes than a message may have.
-const maxIdentities = 256
+// maxIdentities and maxIdentitiesBytes are how many identities one request
+// carries: fewer writes than may wait, and about so many bytes.
+const (
+	maxIdentities      = 256
+	maxIdentitiesBytes = 512 << 10
+)
 
 // PutIdentity stores an identity as a whole. With createOnly it returns
 // ErrExists if there is one of this name. When it returns without an error,
@@ -29,12 +31,31 @@ func (s *Store) PutIdentity(ctx context.Context, i identity.Identity, createOnly
 // PutIdentities stores identities as a whole, as PutIdentity one by one would,
 // but many share one flush. It ends at the first error; some are stored then.
 func (s *Store) PutIdentities(ctx context.Context, all []identity.Identity) error {
-	for some := range slices.Chunk(all, maxIdentities) {
-		if _, err := s.write(ctx, peer.PutIdentities{Identities: some}); err != nil {
+	for len(all) > 0 {
+		n := together(all)
+		if _, err := s.write(ctx, peer.PutIdentities{Identities: all[:n]}); err != nil {
 			return err
 		}
+		all = all[n:]
 	}
 	return nil
+}
+
+// together is how many identities go into the next request, at least one.
+func together(all []identity.Identity) int {
+	size := 0
+	for n, i := range all[:min(len(all), maxIdentities)] {
+		for name, values := range i.Attributes {
+			size += len(name)
+			for _, value := range values {
+				size += len(value)
+			}
+		}
+		if size > maxIdentitiesBytes {
+			return max(n, 1)
+		}
+	}
+	return min(len(all), maxIdentities)
 }
 
 // UpdateIdentity applies a change to what is stored and returns what is stored

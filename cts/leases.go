@@ -95,11 +95,13 @@ func (l *leases) publish(applied uint64) {
 	l.changed.ring()
 }
 
-// refused notes why there is no new lease.
-func (l *leases) refused(err error) {
+// refused notes why there is no new lease, and reports whether that is news.
+func (l *leases) refused(err error) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	news = l.why != err.Error()
 	l.why = err.Error()
+	return news
 }
 
 // wake has a lease asked for at once.
@@ -119,6 +121,7 @@ func (s *Store) readable(ctx context.Context) error {
 	if s.leases.usable() {
 		return nil
 	}
+	s.counts.leaseWaits.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, s.slow(leaseWait))
 	defer cancel()
 	for {
@@ -250,7 +253,9 @@ func (s *Store) askForLease() {
 	asked := s.config.Boottime()
 	grant, err := s.requestLease()
 	if err != nil {
-		s.leases.refused(err)
+		if s.leases.refused(err) {
+			s.config.Log.Debug("no lease", "why", err)
+		}
 		return
 	}
 	l := s.leases
@@ -283,7 +288,7 @@ func (s *Store) requestLease() (lease.Grant, error) {
 	if addr == "" {
 		return lease.Grant{}, errNoLeader
 	}
-	answer, err := s.ask(s.ctx, addr, peer.Renew{From: s.ID(), Applied: s.fsm.Applied()}, s.leases.timing.Lease)
+	answer, err := s.ask(s.ctx, addr, peer.Renew{From: s.ID(), Applied: s.fsm.Applied(), Life: s.leases.timing.Lease}, s.leases.timing.Lease)
 	if err != nil {
 		return lease.Grant{}, err
 	}
@@ -300,9 +305,12 @@ func (s *Store) grant(member string, applied uint64) (lease.Grant, error) {
 	l := s.leases
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.heard[member] = heard{applied: applied, at: l.clock()}
 	s.configured()
-	return l.granter.Grant(member, l.clock(), own)
+	grant, err := l.granter.Grant(member, l.clock(), own)
+	if !errors.Is(err, lease.NotMember) {
+		l.heard[member] = heard{applied: applied, at: l.clock()}
+	}
+	return grant, err
 }
 
 // configured tells the granter which configuration there is. leases.mu is held.
@@ -381,7 +389,7 @@ func (s *Store) askTerms(asking *sync.WaitGroup) {
 			if err != nil {
 				addr = server.Address
 			}
-			answer, err := s.ask(s.ctx, string(addr), peer.Term{Term: term}, s.leases.timing.Verify())
+			answer, err := s.ask(s.ctx, string(addr), peer.Term{Term: term, Life: s.leases.timing.Lease}, s.leases.timing.Verify())
 			if a, ok := answer.(peer.TermIs); err == nil && ok {
 				s.leases.answered(s, id, sent, lease.Answer(a))
 			}

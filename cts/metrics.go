@@ -1,10 +1,14 @@
 package cts
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counts are what the store counts itself.
 type counts struct {
 	creates, deletes, touches, touchesDropped, swept, checkpoints atomic.Uint64
+	forwarded, retried, leaseWaits, barriers, lapsed              atomic.Uint64
 }
 
 // Metrics are counters since Open, and gauges.
@@ -20,21 +24,32 @@ type Metrics struct {
 	Entries        uint64 // log entries they were packed into
 	ModelMisses    uint64 // sessions asked for that were not in memory
 
+	Forwarded  uint64 // writes sent to the leader
+	Retried    uint64 // writes tried again, for want of a leader
+	LeaseWaits uint64 // reads that found no lease and waited for one
+	Barriers   uint64 // writes that waited until other members knew of them
+	Lapsed     uint64 // members that such a write waited for in vain
+
 	// Gauges.
 	Ready     bool
 	Leader    bool
-	Applied   uint64 // log index
-	LastIndex uint64 // log index
-	Waiting   int    // writes in the queue
-	Hot       int    // sessions in memory
-	Keys      uint64 // stored, of all kinds
-	Bytes     int64  // of the state on disk, as of the last minute
-	DiskFree  uint64 // bytes
-	DiskLevel int    // 0 plenty, 1 low, 2 full
+	Term      uint64
+	Voters    int           // in the configuration
+	Members   int           // in the configuration, voters included
+	Lease     time.Duration // how much longer reads are allowed; the longest for a member alone
+	Applied   uint64        // log index
+	LastIndex uint64        // log index
+	Waiting   int           // writes in the queue
+	Hot       int           // sessions in memory
+	Keys      uint64        // stored, of all kinds
+	Bytes     int64         // of the state on disk, as of the last minute
+	DiskFree  uint64        // bytes
+	DiskLevel int           // 0 plenty, 1 low, 2 full
 }
 
 // Metrics returns them as they are now.
 func (s *Store) Metrics() Metrics {
+	config, _ := s.configuration()
 	return Metrics{
 		Creates:        s.counts.creates.Load(),
 		Deletes:        s.counts.deletes.Load(),
@@ -45,6 +60,15 @@ func (s *Store) Metrics() Metrics {
 		Commands:       s.writes.commands.Load(),
 		Entries:        s.writes.entries.Load(),
 		ModelMisses:    s.model.Misses(),
+		Forwarded:      s.counts.forwarded.Load(),
+		Retried:        s.counts.retried.Load(),
+		LeaseWaits:     s.counts.leaseWaits.Load(),
+		Barriers:       s.counts.barriers.Load(),
+		Lapsed:         s.counts.lapsed.Load(),
+		Term:           s.raft.CurrentTerm(),
+		Voters:         voters(config),
+		Members:        len(config.Servers),
+		Lease:          s.leases.left(),
 		Ready:          s.Ready() == nil,
 		Leader:         s.writes.term.Load() != 0,
 		Applied:        s.fsm.Applied(),

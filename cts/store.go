@@ -461,6 +461,9 @@ func (s *Store) watchDisk() {
 			return
 		case <-tick.C:
 			s.guard.Look()
+			if s.guard.Level() == disk.Full {
+				s.handOver() // another member may have room
+			}
 		}
 	}
 }

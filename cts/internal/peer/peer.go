@@ -54,15 +54,20 @@ type Request interface{ requestKind() byte }
 // Result or a Failure.
 type Write struct{ Operation Operation }
 
-// Term asks a voter which term it is in; Term is the asker's, which leads in it.
-// The answer is TermIs.
-type Term struct{ Term uint64 }
+// Term asks a voter which term it is in; Term is the asker's, which leads in it,
+// and Life that of the leases it grants. The answer is TermIs, or a Failure when
+// the voter was told another Life.
+type Term struct {
+	Term uint64
+	Life time.Duration
+}
 
-// Renew asks the leader for a lease for the store From, which has applied the
-// log up to Applied. The answer is a Lease, or a Failure of CodeElsewhere.
+// Renew asks the leader for a lease of Life for the store From, which has applied
+// the log up to Applied. The answer is a Lease, or a Failure.
 type Renew struct {
 	From    string
 	Applied uint64
+	Life    time.Duration
 }
 
 // Barrier asks a holder of a lease to answer no more reads without what has

@@ -15,9 +15,11 @@ func AppendRequest(b []byte, r Request) ([]byte, error) {
 	case Write:
 		return appendOperation(b, r.Operation)
 	case Term:
-		return binary.BigEndian.AppendUint64(b, r.Term), nil
+		b = binary.BigEndian.AppendUint64(b, r.Term)
+		return appendDuration(b, r.Life), nil
 	case Renew:
 		b = binary.BigEndian.AppendUint64(b, r.Applied)
+		b = appendDuration(b, r.Life)
 		return appendText(b, r.From), nil
 	case Barrier:
 		b = binary.BigEndian.AppendUint64(b, r.Applied)
@@ -53,9 +55,9 @@ func (r *reader) request(kind byte) Request {
 	case kindWrite:
 		return Write{Operation: r.operation()}
 	case kindTerm:
-		return Term{Term: r.uint64()}
+		return Term{Term: r.uint64(), Life: r.duration()}
 	case kindRenew:
-		return Renew{Applied: r.uint64(), From: r.text()}
+		return Renew{Applied: r.uint64(), Life: r.duration(), From: r.text()}
 	case kindBarrier:
 		barrier := Barrier{Applied: r.uint64()}
 		for range r.count(MaxTombstones, 24) {
