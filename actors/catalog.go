@@ -47,7 +47,8 @@ type shelf struct {
 	stale   atomic.Bool
 	current atomic.Pointer[edition]
 
-	mu      sync.Mutex // one reader of documents at a time; guards retired
+	reading chan struct{} // held by the one who reads documents
+	mu      sync.Mutex    // guards retired
 	retired map[journey.Version]retiredPlan
 }
 
@@ -193,10 +194,14 @@ func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
 		c.realms.Delete(r)
 		return nil, journey.ErrNoRealm
 	}
-	value, _ := c.realms.LoadOrStore(r, &shelf{retired: map[journey.Version]retiredPlan{}})
+	value, _ := c.realms.LoadOrStore(r, &shelf{reading: make(chan struct{}, 1), retired: map[journey.Version]retiredPlan{}})
 	s := value.(*shelf)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select { // the store may keep a reader waiting
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return nil, unavailable(context.Cause(ctx))
+	}
 	if e := s.current.Load(); e != nil && !s.stale.Load() {
 		return e, nil
 	}
@@ -287,8 +292,10 @@ func (c *Catalog) readSettings(ctx context.Context, r realm.Name) (realm.Setting
 }
 
 // retire keeps the plans that are about to be replaced for as long as a journey may run on
-// them. The caller holds s.mu.
+// them.
 func (c *Catalog) retire(s *shelf) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := c.now()
 	for version, kept := range s.retired {
 		if kept.until.Before(now) {

@@ -112,6 +112,11 @@ func (l *leases) wake() {
 	}
 }
 
+// Current is nil when this member may answer reads, and so is not cut off from
+// the others; it waits for that as a read does. The error is a
+// *session.UnavailableError.
+func (s *Store) Current(ctx context.Context) error { return s.readable(ctx) }
+
 // readable is nil when this member may answer a read that begins now. It waits
 // for a lease, but not for long.
 func (s *Store) readable(ctx context.Context) error {

@@ -167,6 +167,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Self:       d.near.self.ID,
 		View:       d.near.view,
 		Peers:      journeyPeers{d.near},
+		Quorum:     d.store.Current,
 		Catalog:    catalog,
 		Users:      users,
 		Sessions:   d.store,

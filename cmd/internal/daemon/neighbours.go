@@ -190,9 +190,9 @@ func (n *neighbours) view() placement.View {
 // announce changes what the others are told of this member.
 func (n *neighbours) announce(change func(*placement.Member)) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	change(&n.self)
 	n.note()
+	n.mu.Unlock()
 	if m := n.membership.Load(); m != nil {
 		if err := m.Announce(change); err != nil {
 			n.config.Log.Error("the others are not told of a change of this member", "err", err)
