@@ -53,3 +53,19 @@ func (b *board) pick(random *rand.Rand) (session, bool) {
 	}
 	return from[random.IntN(len(from))], true
 }
+
+// watch chooses a session to read for a watcher: as a rule one that has ended,
+// and of some the one that was made first. A member that is cut off knows that
+// one, and may not know that it has ended.
+func (b *board) watch(random *rand.Rand) (session, bool) {
+	if len(b.ended) == 0 || random.IntN(4) == 0 {
+		return b.pick(random)
+	}
+	oldest := b.ended[random.IntN(len(b.ended))]
+	for range 3 {
+		if s := b.ended[random.IntN(len(b.ended))]; s.number < oldest.number {
+			oldest = s
+		}
+	}
+	return oldest, true
+}

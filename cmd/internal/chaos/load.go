@@ -30,6 +30,10 @@ type LoadConfig struct {
 	// Writers log in and out, Readers validate; each is a worker with
 	// connections of its own. 8 of each when zero.
 	Writers, Readers int
+	// Watchers of each member read sessions at this member alone, those above
+	// all that have ended: a member that others go around, because it is cut off
+	// or slow, must not be wrong either. 3 when zero.
+	Watchers int
 	// Pause is how long a worker waits on average before its next request.
 	// 25 ms when zero: some 600 requests a second of all, which leaves two
 	// cores with members on them room for elections.
@@ -53,7 +57,7 @@ func (c *LoadConfig) setDefaults() {
 	for _, d := range []struct {
 		field *int
 		value int
-	}{{&c.Writers, 8}, {&c.Readers, 8}, {&c.Users, 40}, {&c.MaxOps, 1_000_000}} {
+	}{{&c.Writers, 8}, {&c.Readers, 8}, {&c.Watchers, 3}, {&c.Users, 40}, {&c.MaxOps, 1_000_000}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -86,8 +90,9 @@ type Load struct {
 
 // loaded is a member under load.
 type loaded struct {
-	base string
-	busy atomic.Int64 // requests that wait for it
+	base    string
+	busy    atomic.Int64 // requests that wait for it
+	watched bool         // its watchers run; for Run alone
 }
 
 // session is one of which a client has the token.
@@ -152,6 +157,7 @@ func (l *Load) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var group sync.WaitGroup
+	group.Go(func() { l.watch(ctx, stop) })
 	for i := range l.cfg.Writers + l.cfg.Readers {
 		w := l.worker(i, stop)
 		work := w.write

@@ -74,6 +74,15 @@ func TestLoadAndVerdict(t *testing.T) {
 			if tc.faults.rude && !strings.Contains(strings.Join(l.Samples(), "\n"), "503") {
 				t.Errorf("the samples do not show the answer: %q", l.Samples())
 			}
+			watched := map[int]int{}
+			for _, op := range l.History() {
+				if op.Watch {
+					watched[op.Member]++
+				}
+			}
+			if watched[0] < 10 || watched[1] < 10 || watched[2] < 10 {
+				t.Errorf("watchers read so often at the members: %v", watched)
+			}
 			for _, kind := range history.Kinds() {
 				if f := history.Summarize(l.History(), kind, 0, l.Now()); f.Attempts == 0 || f.P50 <= 0 {
 					t.Errorf("%v: %+v", kind, f)
@@ -114,7 +123,7 @@ func TestLoadGoesAround(t *testing.T) {
 	}
 	stuck := 0
 	for _, op := range l.History() {
-		if op.Member == 3 {
+		if op.Member == 3 && !op.Watch {
 			stuck++
 			if op.Outcome != history.Timeout {
 				t.Errorf("a member that does not answer: %v", op.Outcome)

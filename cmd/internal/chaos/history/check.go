@@ -184,15 +184,15 @@ type Figures struct {
 	Max time.Duration `json:"max"`
 }
 
-// Summarize sums up the operations of a kind from one instant to another. Final
-// reads are left out. A gap that reaches beyond the stretch counts as far as it
+// Summarize sums up the operations of a kind from one instant to another. Reads
+// of watchers and final ones are left out: they are no service to clients. A gap that reaches beyond the stretch counts as far as it
 // lies within.
 func Summarize(ops []Op, kind Kind, from, to time.Duration) Figures {
 	f := Figures{Kind: kind, Name: kind.String()}
 	var touching []Op
 	var latencies []time.Duration
 	for _, op := range ops {
-		if op.Kind != kind || op.Final || op.End <= from || op.Start >= to {
+		if op.Kind != kind || op.Final || op.Watch || op.End <= from || op.Start >= to {
 			continue
 		}
 		touching = append(touching, op)

@@ -202,7 +202,9 @@ func TestGap(t *testing.T) {
 }
 
 func TestSummarize(t *testing.T) {
-	ops := []Op{final(0, OK), at(Login, OK, 0, 1)}
+	watched := at(Validate, Timeout, 0, 1)
+	watched.Watch = true
+	ops := []Op{final(0, OK), watched, at(Login, OK, 0, 1)}
 	for i := range 100 {
 		ops = append(ops, at(Validate, OK, i*10, i*10+i+1))
 	}

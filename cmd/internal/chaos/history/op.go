@@ -57,6 +57,9 @@ type Op struct {
 	// Final marks the reads after the load, when all faults have healed. They
 	// count for what is lost or undead, not for gaps and latencies.
 	Final bool
+	// Watch marks the reads of a watcher, which asks one member alone whatever
+	// its state. They count as final ones do, and while the faults last.
+	Watch bool
 	// Member is the index of the member that was asked.
 	Member int
 	// Session numbers the sessions from 1. It belongs to a journey from its
