@@ -111,7 +111,9 @@ func TestLoadOfOnePeerIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := a.Call(t.Context(), b.addr(), 1, []byte("x"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := a.Call(ctx, b.addr(), 1, []byte("x"))
 	wantDown(t, err)
 	if !errors.Is(err, ErrBusy) {
 		t.Errorf("over the bound: %v", err)

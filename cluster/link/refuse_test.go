@@ -2,10 +2,13 @@ package link
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,12 +28,36 @@ func dialTCP(t *testing.T, addr string) net.Conn {
 }
 
 // wantShut checks that nothing but TLS comes from a connection before its end.
-func wantShut(t *testing.T, conn io.Reader) {
+func wantShut(t *testing.T, conn net.Conn) {
 	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	got, err := io.ReadAll(conn)
-	if strings.Contains(string(got), magic) {
+	if strings.Contains(string(got), magic) || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("answered %q, %v", got, err)
 	}
+}
+
+// issued is a certificate of the authority of secret 1, changed before it is signed.
+func issued(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(seed(1))
+	authority, err := deriveAuthority(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := derived(t, 1, "x").identity.client.Certificates[0]
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(leaf)
+	der, err := x509.CreateCertificate(nil, leaf, authority, leaf.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: pair.PrivateKey}
 }
 
 func TestStrangersAreRefused(t *testing.T) {
@@ -54,6 +81,16 @@ func TestStrangersAreRefused(t *testing.T) {
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 			return c
 		}, []string{"unknown authority", "same secret"}},
+		{"certificate of our authority for something else", func() *tls.Config {
+			c := good.Clone()
+			c.Certificates = []tls.Certificate{issued(t, func(cert *x509.Certificate) { cert.DNSNames = []string{"laptop.example.com"} })}
+			return c
+		}, []string{"laptop.example.com", "same secret"}},
+		{"certificate of our authority for servers only", func() *tls.Config {
+			c := good.Clone()
+			c.Certificates = []tls.Certificate{issued(t, func(cert *x509.Certificate) { cert.ExtKeyUsage = cert.ExtKeyUsage[:1] })}
+			return c
+		}, []string{"incompatible key usage", "same secret"}},
 		{"TLS 1.2", func() *tls.Config {
 			c := good.Clone()
 			c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12

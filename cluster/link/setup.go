@@ -13,11 +13,7 @@ import (
 	"time"
 )
 
-const (
-	hint       = "members of one cluster need the same secret, or certificates of one authority"
-	lingerTime = 500 * time.Millisecond
-	lingerMax  = 64 << 10
-)
+const hint = "members of one cluster need the same secret, or certificates of one authority"
 
 var errSetup = errors.New("no answer to the handshake in time")
 
@@ -202,7 +198,6 @@ func (l *Link) admit(raw net.Conn) (*stream, preamble, *listener) {
 			l.log.LogAttrs(l.ctx, slog.LevelWarn, "connection refused: the peer does not prove that it belongs to this cluster",
 				addrOf(raw), slog.Any("err", err), slog.String("hint", hint))
 		}
-		linger(raw)
 	}
 	l.untrack(raw)
 	_ = raw.Close()
@@ -274,16 +269,6 @@ func passing(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// linger reads on for a moment after a failed handshake: closing with data
-// unread would reset the connection, and the peer might never see the alert that
-// tells it why.
-func linger(raw net.Conn) {
-	if c, ok := raw.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
-		_ = raw.SetDeadline(time.Now().Add(lingerTime))
-		_, _ = io.CopyN(io.Discard, raw, lingerMax)
-	}
 }
 
 func addrOf(conn net.Conn) slog.Attr { return slog.String("addr", conn.RemoteAddr().String()) }
