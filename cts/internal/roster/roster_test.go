@@ -179,7 +179,7 @@ func TestOperator(t *testing.T) {
 // Example_growth shows one member grow to five, and which of them vote.
 func Example_growth() {
 	s := cluster("a+", "a b c d e")
-	for {
+	for range 20 {
 		c, ok := DefaultPolicy().Reconcile(s)
 		if !ok {
 			return
