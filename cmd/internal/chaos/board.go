@@ -36,9 +36,9 @@ func (b *board) take(random *rand.Rand) (session, bool) {
 func (b *board) bury(s session) {
 	if len(b.ended) < endedKept {
 		b.ended = append(b.ended, s)
-		return
+	} else {
+		b.ended[b.next] = s
 	}
-	b.ended[b.next] = s
 	b.next = (b.next + 1) % endedKept
 }
 
@@ -54,18 +54,15 @@ func (b *board) pick(random *rand.Rand) (session, bool) {
 	return from[random.IntN(len(from))], true
 }
 
-// watch chooses a session to read for a watcher: as a rule one that has ended,
-// and of some the one that was made first. A member that is cut off knows that
-// one, and may not know that it has ended.
+// justEnded is how many of the sessions that ended last a watcher chooses from.
+const justEnded = 8
+
+// watch chooses a session to read for a watcher: as a rule one that has ended a
+// moment ago, for that is when a member can be late to know.
 func (b *board) watch(random *rand.Rand) (session, bool) {
 	if len(b.ended) == 0 || random.IntN(4) == 0 {
 		return b.pick(random)
 	}
-	oldest := b.ended[random.IntN(len(b.ended))]
-	for range 3 {
-		if s := b.ended[random.IntN(len(b.ended))]; s.number < oldest.number {
-			oldest = s
-		}
-	}
-	return oldest, true
+	back := 1 + random.IntN(min(justEnded, len(b.ended)))
+	return b.ended[(b.next-back+len(b.ended))%len(b.ended)], true
 }

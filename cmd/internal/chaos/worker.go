@@ -230,12 +230,12 @@ func (w *worker) logout(ctx context.Context, s session) {
 		}
 		break
 	}
-	for range w.clients {
-		w.validate(ctx, s)
-	}
 	w.load.mu.Lock()
 	w.load.board.bury(s)
 	w.load.mu.Unlock()
+	for range w.clients {
+		w.validate(ctx, s)
+	}
 }
 
 func (w *worker) validate(ctx context.Context, s session) {
