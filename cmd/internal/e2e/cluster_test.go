@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -103,6 +102,9 @@ func TestOneMemberUnderLoad(t *testing.T) {
 // TestClusterKills: three members, the leader killed with signal 9, then a
 // follower.
 func TestClusterKills(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a quarter of a minute")
+	}
 	after := 3 * time.Second
 	runChaos(t, chaos.Scenario{Name: "kills", Members: 3, Steps: []chaos.Step{
 		{Act: chaos.Calm, Hold: time.Second, Gap: time.Second, Quiet: true},
@@ -144,7 +146,7 @@ func TestClusterPartition(t *testing.T) {
 	all := chaos.Scenarios(false)
 	at := slices.IndexFunc(all, func(s chaos.Scenario) bool { return s.Name == "isolated leader" })
 	if at < 0 {
-		t.Fatal(fmt.Errorf("no such scenario in %d", len(all)))
+		t.Fatalf("no such scenario in %d", len(all))
 	}
 	runChaos(t, all[at])
 }
