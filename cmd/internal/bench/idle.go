@@ -42,7 +42,7 @@ func cpuOfEach(servers []Server) ([]time.Duration, error) {
 	out := make([]time.Duration, len(servers))
 	for i, s := range servers {
 		var err error
-		if out[i], err = cpuOf(s.pids()); err != nil {
+		if out[i], err = cpuOf(s.PIDs()); err != nil {
 			return nil, err
 		}
 	}

@@ -77,8 +77,11 @@ func cluster(t *testing.T, members int) (_ Server, asked func() []int) {
 	var met []int
 	all := Server{Path: "/am", Journey: "Login"}
 	for i := range members {
-		s := serve(t, am{instead: func(*http.Request) string {
+		s := serve(t, am{instead: func(r *http.Request) string {
 			met = append(met, i)
+			if r.URL.Path == "/" { // an echo's
+				return `{"a":1}`
+			}
 			return ""
 		}})
 		all.Members = append(all.Members, s.Members...)

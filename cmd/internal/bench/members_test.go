@@ -23,6 +23,7 @@ func TestMembersInTurn(t *testing.T) {
 		want    []int // how far from the first member that was met, for each request
 	}{
 		"login": {func(s Server) Subject { return Login("login", s, demo()) }, 1, []int{0, 1, 2, 0, 1, 2}},
+		"echo":  {func(s Server) Subject { return EchoInTurn("echo", s.Members, []byte(`{"a":1}`)) }, 0, []int{0, 1, 2}},
 		"write": {func(s Server) Subject { return ZeroPage("write", s, demo()) }, 0, []int{0, 1, 2}},
 		// The session is made before, with three requests, and then asked for.
 		"validate": {func(s Server) Subject { return Validate("validate", s, demo()) }, 3, []int{0, 1, 2}},

@@ -59,7 +59,8 @@ type Server struct {
 	Journey string
 }
 
-func (s Server) pids() []int {
+// PIDs are the processes of all members.
+func (s Server) PIDs() []int {
 	out := make([]int, len(s.Members))
 	for i, m := range s.Members {
 		out[i] = m.PID
@@ -81,17 +82,23 @@ func (s Server) authenticate() string {
 func (s Server) validate() string { return s.Path + "/json/realms/root/sessions/?_action=validate" }
 
 // Echo sends body to an echo server and wants it back.
-func Echo(m Member, body []byte) Subject { return echo(yardstickName, m, "/", body) }
+func Echo(m Member, body []byte) Subject { return EchoInTurn(yardstickName, []Member{m}, body) }
+
+// EchoInTurn is Echo at several echo servers in turn. What it costs more is the
+// price of sharing the load between processes on this machine: they take the
+// processors and their caches from each other.
+func EchoInTurn(name string, all []Member, body []byte) Subject { return echo(name, all, "/", body) }
 
 // EchoHash is Echo with a hash verified on the way. What it uses beyond an echo
 // is what the hash costs in a process that serves requests.
-func EchoHash(name string, m Member, body []byte) Subject { return echo(name, m, hashPath, body) }
+func EchoHash(name string, m Member, body []byte) Subject {
+	return echo(name, []Member{m}, hashPath, body)
+}
 
-func echo(name string, m Member, path string, body []byte) Subject {
-	return Subject{Name: name, PIDs: []int{m.PID}, prepare: func(context.Context) (operation, error) {
-		c := newConn(m.Addr)
-		return operation{close: c.close, do: func(ctx context.Context) error {
-			status, got, err := c.post(ctx, request{path: path, body: body})
+func echo(name string, all []Member, path string, body []byte) Subject {
+	return Server{Members: all}.subject(name, func(_ context.Context, r *ring) (func(context.Context) error, error) {
+		return func(ctx context.Context) error {
+			status, got, err := r.post(ctx, request{path: path, body: body})
 			if err != nil {
 				return err
 			}
@@ -99,8 +106,8 @@ func echo(name string, m Member, path string, body []byte) Subject {
 				return wrong(name, status, got)
 			}
 			return nil
-		}}, nil
-	}}
+		}, nil
+	})
 }
 
 // Start begins a journey and leaves it.
@@ -236,7 +243,7 @@ func Hash(name string, pid, workers int, h identity.Hash, password identity.Secr
 }
 
 func (s Server) subject(name string, prepare func(context.Context, *ring) (func(context.Context) error, error)) Subject {
-	out := Subject{Name: name, PIDs: s.pids()}
+	out := Subject{Name: name, PIDs: s.PIDs()}
 	var workers atomic.Int64 // each begins with the member after that of the last
 	out.prepare = func(ctx context.Context) (operation, error) {
 		r := newRing(s.Members, int(workers.Add(1)))

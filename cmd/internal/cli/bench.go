@@ -64,8 +64,14 @@ of its own on the same disk, waits until all vote, and measures it in the same
 rounds as the member alone. CPU is that of all three processes together, with
 all that they do in the background: at low rates that weighs in, at 16 workers
 it does not. A worker sends each request to the next member.
+  cluster-echo      echo at three echo servers in turn. Its ratio to echo is what
+                    this machine asks for sharing a load between three
+                    processes, which no cluster can do without here
   cluster-validate  validate: a session made once, then asked for at all members
                     in turn. Its CPU is compared with that of validate
+  cluster-validate-one
+                    the same at one member of the cluster, the others idle, as
+                    if each had a machine of its own
   cluster-login     login: the two requests go to two members. Its CPU is
                     compared with that of login, the hash taken off both
   cluster-write     write at all members in turn
@@ -174,17 +180,12 @@ func (f *benchFlags) measure(ctx context.Context, env Env) (report bench.Report,
 	if err != nil {
 		return bench.Report{}, fmt.Errorf("find this program: %w", err)
 	}
-	echo, err := bench.Spawn(ctx, env.Stderr, program, "bench", "echo-server")
-	if err != nil {
-		return bench.Report{}, err
-	}
-	defer func() { err = errors.Join(err, echo.Close()) }()
-	servers, err := f.servers(ctx, program)
+	servers, err := f.servers(ctx, env, program)
 	if err != nil {
 		return bench.Report{}, err
 	}
 	defer func() { err = errors.Join(err, servers.close()) }()
-	subjects, err := servers.subjects(ctx, bench.Member{Addr: echo.HTTP, PID: echo.PID}, f)
+	subjects, err := servers.subjects(ctx, f)
 	if err != nil {
 		return bench.Report{}, err
 	}

@@ -22,15 +22,17 @@ import (
 // benchServers are what is under load.
 type benchServers struct {
 	alone   *benchTarget
-	cluster *benchTarget // nil: none is asked for
+	cluster *benchTarget   // nil: none is asked for
+	echo    []bench.Member // as many as there are members
+	closers []func() error
 }
 
 func (s *benchServers) close() error {
-	err := s.alone.close()
-	if s.cluster != nil {
-		err = errors.Join(err, s.cluster.close())
+	failed := make([]error, len(s.closers))
+	for i, end := range s.closers {
+		failed[i] = end()
 	}
-	return err
+	return errors.Join(failed...)
 }
 
 // benchTarget is a member or a cluster under load, and who can log in there.
@@ -43,16 +45,32 @@ type benchTarget struct {
 	close  func() error
 }
 
-func (f *benchFlags) servers(ctx context.Context, program string) (*benchServers, error) {
-	alone, err := f.alone(ctx, program)
-	if err != nil || f.members == 1 {
-		return &benchServers{alone: alone}, err
+func (f *benchFlags) servers(ctx context.Context, env Env, program string) (_ *benchServers, err error) {
+	s := &benchServers{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	for range f.members {
+		echo, err := bench.Spawn(ctx, env.Stderr, program, "bench", "echo-server")
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, echo.Close)
+		s.echo = append(s.echo, bench.Member{Addr: echo.HTTP, PID: echo.PID})
 	}
-	cluster, err := startMembers(ctx, program, f.members)
-	if err != nil {
-		return nil, errors.Join(err, alone.close())
+	if s.alone, err = f.alone(ctx, program); err != nil {
+		return nil, err
 	}
-	return &benchServers{alone: alone, cluster: cluster}, nil
+	s.closers = append(s.closers, s.alone.close)
+	if f.members > 1 {
+		if s.cluster, err = startMembers(ctx, program, f.members); err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, s.cluster.close)
+	}
+	return s, nil
 }
 
 func (f *benchFlags) alone(ctx context.Context, program string) (*benchTarget, error) {

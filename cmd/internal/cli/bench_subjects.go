@@ -16,7 +16,7 @@ import (
 func benchSubjects() []string {
 	return []string{
 		"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2", "fsync", "write",
-		"cluster-validate", "cluster-login", "cluster-write",
+		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-write",
 	}
 }
 
@@ -29,7 +29,10 @@ func (f *benchFlags) wanted() []string {
 	case len(f.subjects) > 0:
 		return f.subjects
 	case f.members > 1:
-		return []string{"echo", "echo-bcrypt", "validate", "cluster-validate", "login", "cluster-login", "fsync", "write", "cluster-write"}
+		return []string{
+			"echo", "cluster-echo", "echo-bcrypt", "validate", "cluster-validate", "cluster-validate-one", "login", "cluster-login",
+			"fsync", "write", "cluster-write",
+		}
 	case f.server != "":
 		return []string{"echo", "echo-bcrypt", "start", "validate", "login-argon2"}
 	}
@@ -57,12 +60,12 @@ func (f *benchFlags) writers() []int {
 }
 
 // subjects makes what is wanted, each after those that it is compared with.
-func (s *benchServers) subjects(ctx context.Context, echo bench.Member, f *benchFlags) ([]bench.Subject, error) {
+func (s *benchServers) subjects(ctx context.Context, f *benchFlags) ([]bench.Subject, error) {
 	body, err := bench.Yardstick(ctx, s.alone.server, s.alone.user)
 	if err != nil {
 		return nil, fmt.Errorf("try the member: %w", err)
 	}
-	m := subjectMaker{servers: s, echo: echo, body: body, writers: f.writers()}
+	m := subjectMaker{servers: s, body: body, writers: f.writers()}
 	for _, name := range f.wanted() {
 		if err := m.add(name); err != nil {
 			return nil, err
@@ -74,7 +77,6 @@ func (s *benchServers) subjects(ctx context.Context, echo bench.Member, f *bench
 // subjectMaker makes each subject once.
 type subjectMaker struct {
 	servers *benchServers
-	echo    bench.Member
 	body    []byte // of an echo
 	writers []int
 	made    []bench.Subject
@@ -105,13 +107,13 @@ func (m *subjectMaker) add(name string) error {
 
 func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 	const hashed, bare = "echo-bcrypt", "argon2"
-	alone, cluster := m.servers.alone, m.servers.cluster
+	alone, cluster, echo := m.servers.alone, m.servers.cluster, m.servers.echo
 	var s bench.Subject
 	switch name {
 	case "echo":
-		s = bench.Echo(m.echo, m.body)
+		s = bench.Echo(echo[0], m.body)
 	case hashed:
-		s = bench.EchoHash(name, m.echo, m.body)
+		s = bench.EchoHash(name, echo[0], m.body)
 	case "start":
 		s = bench.Start(alone.server)
 	case "validate":
@@ -137,6 +139,14 @@ func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 	case "write":
 		s = bench.ZeroPage(name, alone.server, alone.least)
 		s.RateOf, s.Concurrency = "fsync", m.writers
+	case "cluster-echo":
+		s = bench.EchoInTurn(name, echo, m.body)
+		s.CPUOf = "echo"
+	case "cluster-validate-one":
+		one := cluster.server
+		one.Members = one.Members[len(one.Members)-1:]
+		s = bench.Validate(name, one, cluster.user)
+		s.CPUOf, s.PIDs = "validate", cluster.server.PIDs()
 	case "cluster-validate":
 		s = bench.Validate(name, cluster.server, cluster.user)
 		s.CPUOf = "validate"
