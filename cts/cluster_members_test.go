@@ -254,7 +254,7 @@ func TestChangesAreSeenEverywhere(t *testing.T) {
 // writes go on.
 func TestSnapshotOverTheNetwork(t *testing.T) {
 	inCluster(t, 3, "", func(t *testing.T, c *cluster) {
-		c.change = func(config *Config) { config.segment = 16 << 10 }
+		c.change = func(config *Config) { config.segment, config.Key = 16<<10, bytes.Repeat([]byte{7}, 32) }
 		for _, name := range []string{"a", "b", "c"} {
 			c.start(name)
 		}

@@ -176,7 +176,7 @@ func open(c Config) (_ *Store, err error) {
 func (s *Store) openFiles() error {
 	c := s.config
 	var box *seal.Box
-	var key []byte
+	var key, spoolKey []byte
 	var err error
 	if c.Key != nil {
 		if box, err = seal.New(c.Key, "log"); err != nil {
@@ -185,8 +185,11 @@ func (s *Store) openFiles() error {
 		if key, err = seal.Derive(c.Key, "state", 32); err != nil {
 			return err
 		}
+		if spoolKey, err = seal.Derive(c.Key, "snapshot", 32); err != nil {
+			return err
+		}
 	}
-	if s.points, err = fsm.OpenCheckpoints(c.Dir); err != nil {
+	if s.points, err = fsm.OpenCheckpoints(c.Dir, spoolKey); err != nil {
 		return err
 	}
 	half, err := s.points.Clean()

@@ -79,7 +79,18 @@ func BenchmarkCreate(b *testing.B) {
 }
 
 func BenchmarkSessionHit(b *testing.B) {
-	s := openStore(b, testConfig(b, b.TempDir()))
+	b.Run("alone", func(b *testing.B) { benchmarkHit(b, openStore(b, testConfig(b, b.TempDir()))) })
+	b.Run("leased", func(b *testing.B) { // as on a member of a cluster
+		s := openStore(b, testConfig(b, b.TempDir()))
+		s.notAlone()
+		if err := s.readable(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		benchmarkHit(b, s)
+	})
+}
+
+func benchmarkHit(b *testing.B, s *Store) {
 	now := time.Now()
 	const n = 1000
 	for i := range uint64(n) {

@@ -52,6 +52,7 @@ type checkpointJSON struct {
 // Checkpoints keeps the last checkpoint. It is raft's snapshot store.
 type Checkpoints struct {
 	dir string
+	key []byte // of snapshots on their way, nil for none
 
 	mu       sync.Mutex
 	last     Checkpoint
@@ -61,9 +62,11 @@ type Checkpoints struct {
 
 var _ raft.SnapshotStore = (*Checkpoints)(nil)
 
-// OpenCheckpoints reads the last checkpoint kept in dir.
-func OpenCheckpoints(dir string) (*Checkpoints, error) {
-	c := &Checkpoints{dir: dir}
+// OpenCheckpoints reads the last checkpoint kept in dir. key, 32 bytes, encrypts
+// snapshots that lie in dir on their way to or from other members; nil leaves
+// them plain.
+func OpenCheckpoints(dir string, key []byte) (*Checkpoints, error) {
+	c := &Checkpoints{dir: dir, key: key}
 	path := filepath.Join(dir, checkpointFile)
 	data, err := os.ReadFile(path) //nolint:gosec // a file of our own folder
 	if errors.Is(err, os.ErrNotExist) {
@@ -236,25 +239,25 @@ func (c *Checkpoints) Create(_ raft.SnapshotVersion, index, term uint64, config 
 type sink struct {
 	to    *Checkpoints
 	next  Checkpoint
-	spool *os.File
+	file  *os.File // nil until something is written
+	spool *spool
 	done  bool
 }
 
 func (s *sink) ID() string { return snapshotID(s.next) }
 
 func (s *sink) Write(p []byte) (int, error) {
-	if s.spool == nil {
+	if s.file == nil {
 		var err error
-		s.spool, err = os.OpenFile(s.to.spoolPath(s.ID()), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+		s.file, err = os.OpenFile(s.to.spoolPath(s.ID()), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 		if err != nil {
 			return 0, fmt.Errorf("spool snapshot: %w", err)
 		}
+		if s.spool, err = newSpool(s.file, s.to.key); err != nil {
+			return 0, err
+		}
 	}
-	n, err := s.spool.Write(p)
-	if err != nil {
-		err = fmt.Errorf("spool snapshot: %w", err)
-	}
-	return n, err
+	return s.spool.Write(p)
 }
 
 // Close implements raft.SnapshotSink; raft calls it twice. What was spooled
@@ -264,22 +267,22 @@ func (s *sink) Close() error {
 		return nil
 	}
 	s.done = true
-	if s.spool != nil {
+	if s.file != nil {
 		s.to.mu.Lock()
 		s.to.received = s.next
 		s.to.mu.Unlock()
-		return errors.Join(s.spool.Sync(), s.spool.Close(), syncPath(s.to.dir))
+		return errors.Join(s.file.Sync(), s.file.Close(), syncPath(s.to.dir))
 	}
 	return s.to.save(s.next)
 }
 
 func (s *sink) Cancel() error {
-	if s.done || s.spool == nil {
+	if s.done || s.file == nil {
 		s.done = true
 		return nil
 	}
 	s.done = true
-	return errors.Join(s.spool.Close(), os.Remove(s.spool.Name()))
+	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
 }
 
 func snapshotID(c Checkpoint) string { return fmt.Sprintf("%d-%d", c.Term, c.Index) }

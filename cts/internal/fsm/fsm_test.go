@@ -42,7 +42,7 @@ type member struct {
 func open(t testing.TB, dir string) (*member, error) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	points, err := fsm.OpenCheckpoints(dir)
+	points, err := fsm.OpenCheckpoints(dir, bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		return nil, err
 	}
@@ -296,6 +296,9 @@ func TestInstall(t *testing.T) {
 	spool, err := os.ReadFile(filepath.Join(toDir, "snapshot-"+sink.ID()))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if bytes.Contains(spool, []byte("sojourn")) {
+		t.Error("the spooled snapshot is not encrypted")
 	}
 	if err := to.Restore(received); err != nil {
 		t.Fatal(err)

@@ -66,32 +66,55 @@ func (f *FSM) Resume() error {
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	spool, err := os.Open(c.spoolPath(string(id)))
+	file, err := os.Open(c.spoolPath(string(id)))
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	err = f.install(spool)
-	return errors.Join(err, spooled{spool}.Close())
+	from, _, err := readSpool(file, c.key)
+	if err == nil {
+		err = f.install(from)
+	}
+	if err != nil {
+		return errors.Join(damage.At(file.Name(), err), file.Close())
+	}
+	return from.Close()
 }
 
 // Open implements raft.SnapshotStore: the snapshot that was received under this
 // id, or else the store as it is now.
 func (c *Checkpoints) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	spool, err := os.Open(c.spoolPath(id))
+	file, err := os.Open(c.spoolPath(id))
 	if err == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if snapshotID(c.received) != id {
-			return nil, nil, fmt.Errorf("snapshot %s is not the one that was received", id)
+			return nil, nil, errors.Join(fmt.Errorf("snapshot %s is not the one that was received", id), file.Close())
 		}
-		return c.received.meta(), spooled{spool}, nil
+		received, _, err := readSpool(file, c.key)
+		if err != nil {
+			return nil, nil, errors.Join(err, file.Close())
+		}
+		return c.received.meta(), received, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, nil, fmt.Errorf("open snapshot: %w", err)
 	}
-	file, err := os.CreateTemp(c.dir, spoolPrefix)
+	file, err = os.CreateTemp(c.dir, spoolPrefix)
 	if err != nil {
 		return nil, nil, fmt.Errorf("spool snapshot: %w", err)
+	}
+	is, from, err := c.spoolNow(file)
+	if err != nil {
+		return nil, nil, errors.Join(err, (&spool{file: file}).Close())
+	}
+	return is, from, nil
+}
+
+// spoolNow writes the store as it is now into a file and begins to read that.
+func (c *Checkpoints) spoolNow(file *os.File) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	to, err := newSpool(file, c.key)
+	if err != nil {
+		return nil, nil, err
 	}
 	var meta Meta
 	err = c.fsm.View(func(v View) error {
@@ -99,24 +122,21 @@ func (c *Checkpoints) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error)
 		if err != nil {
 			return err
 		}
-		return v.Stream(file, stream.Header{
+		return v.Stream(to, stream.Header{
 			Index: meta.Applied, Term: meta.Term, ConfigIndex: meta.ConfigIndex, Config: meta.Config,
 		}, true, nil)
 	})
-	size, seekErr := file.Seek(0, io.SeekEnd)
-	_, rewindErr := file.Seek(0, io.SeekStart)
-	if err = errors.Join(err, seekErr, rewindErr); err != nil {
-		return nil, nil, errors.Join(err, spooled{file}.Close())
+	if err != nil {
+		return nil, nil, err
+	}
+	from, size, err := readSpool(file, c.key)
+	if err != nil {
+		return nil, nil, err
 	}
 	is := Checkpoint{Index: meta.Applied, Term: meta.Term, Config: meta.Config, ConfigIndex: meta.ConfigIndex}.meta()
 	is.Size = size
-	return is, spooled{file}, nil
+	return is, from, nil
 }
-
-// spooled is a file that is removed when it was read.
-type spooled struct{ *os.File }
-
-func (s spooled) Close() error { return errors.Join(s.File.Close(), os.Remove(s.Name())) }
 
 // Restore implements raft.FSM: the store becomes what the stream holds. Nobody
 // reads meanwhile: who began before is waited for, who comes later waits.
