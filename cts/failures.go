@@ -44,14 +44,12 @@ func failureOf(err error) *peer.Failure {
 // errorOf is the error that another member sent.
 func errorOf(f *peer.Failure) error {
 	down := &session.UnavailableError{Reason: f.Text, RetryAfter: f.RetryAfter, Unknown: f.Unknown}
-	switch f.Code {
-	case peer.CodeUnavailable:
-		return down
-	case peer.CodeElsewhere:
-		return elsewhereError{down}
-	}
 	sentinel := sentinels()[f.Code]
 	switch {
+	case f.Code == peer.CodeUnavailable:
+		return down
+	case f.Code == peer.CodeElsewhere:
+		return elsewhereError{down}
 	case sentinel == nil:
 		return errors.New("the leader says: " + f.Text)
 	case f.Text == sentinel.Error():

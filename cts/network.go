@@ -45,10 +45,13 @@ var errNobody = errors.New("there is no other member")
 // nobody is the network of a member alone.
 type nobody struct{}
 
-func (nobody) Listen() net.Listener                                                    { return nil }
-func (nobody) Dial(context.Context, string) (net.Conn, error)                          { return nil, errNobody }
+func (nobody) Listen() net.Listener { return nil }
+
+func (nobody) Dial(context.Context, string) (net.Conn, error) { return nil, errNobody }
+
 func (nobody) Call(context.Context, string, []byte) ([]byte, error)                    { return nil, errNobody }
 func (nobody) Handle(func(ctx context.Context, from string, b []byte) ([]byte, error)) {}
 func (nobody) Peers() []Peer                                                           { return nil }
-func (nobody) NotDone(error) bool                                                      { return true }
-func (nobody) Joined([16]byte)                                                         {}
+
+func (nobody) NotDone(error) bool { return true }
+func (nobody) Joined([16]byte)    {}

@@ -266,8 +266,6 @@ type Failure struct {
 	Unknown    bool
 }
 
-func (f *Failure) Error() string { return f.Text }
-
 // Code says which error a Failure stands for.
 type Code byte
 

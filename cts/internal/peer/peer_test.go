@@ -41,54 +41,107 @@ func requests() []struct {
 		request peer.Request
 		golden  string
 	}{
-		{"create", write(peer.Create{Session: aSession(), Replaces: &id}),
-			"01010103010109000000000000000000000000000000010000000000000000000000000000000200000000000000000000000000000018ea0da41e9d800018ea0da41e9d80000080e0ba84bf03000000012f0175000000"},
-		{"delete", write(peer.Delete{IDs: []session.ID{id}}),
-			"010102040180000000000000000109000000000000000000000000000000"},
-		{"properties", write(peer.SetProperties{ID: id, Changes: map[string]string{"a": ""}}),
-			"01010307010900000000000000000000000000000001016100"},
-		{"touch", write(peer.Touch{Accesses: []command.Access{{ID: id, At: noon()}}}),
-			"0101040501010900000000000000000000000000000018ea0da41e9d8000"},
-		{"put identity", write(peer.PutIdentity{Identity: who, CreateOnly: true}),
-			"0101050108017b227265616c6d223a222f222c226e616d65223a2275227d"},
-		{"put identities", write(peer.PutIdentities{Identities: []identity.Identity{who, who}}),
-			"010106021a08017b227265616c6d223a222f222c226e616d65223a2275227d1a08017b227265616c6d223a222f222c226e616d65223a2275227d"},
-		{"update identity, status", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetStatus{Status: identity.Inactive}}),
-			"010107012f0175017b22537461747573223a22496e616374697665227d"},
-		{"update identity, login", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.CountLogin{}}),
-			"010107012f0175027b7d"},
-		{"update identity, failure", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.CountFailure{At: noon(), Policy: realm.Lockout{Failures: 3}}}),
-			"010107012f0175037b224174223a22323032362d31312d32315431323a30303a30305a222c22506f6c696379223a7b22456e61626c6564223a66616c73652c224661696c75726573223a332c2257696e646f77223a302c224475726174696f6e223a302c224d756c7469706c696572223a302c225761726e4166746572223a307d7d"},
-		{"update identity, clear", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.ClearFailures{}}),
-			"010107012f0175047b7d"},
-		{"update identity, retries", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetRetries{Node: "n", Count: 2}}),
-			"010107012f0175057b224e6f6465223a226e222c22436f756e74223a327d"},
-		{"update identity, password", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetPassword{Hash: "$2b$x"}}),
-			"010107012f0175067b2248617368223a222432622478227d"},
-		{"update identity, hash", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.ReplaceHash{From: "a", To: "b"}}),
-			"010107012f0175077b2246726f6d223a2261222c22546f223a2262227d"},
-		{"update identity, attributes", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetAttributes{Attributes: map[string][]string{"mail": {"x"}}}}),
-			"010107012f0175087b2241747472696275746573223a7b226d61696c223a5b2278225d7d7d"},
-		{"delete identity", write(peer.DeleteIdentity{Realm: "/", Name: "u"}),
-			"0101080901012f0175"},
-		{"put document", write(peer.PutDocument{Document: d, Precondition: realm.Precondition{IfMatch: "7"}}),
-			"0101090001370a010474726565012f014c0130027b7d"},
-		{"delete document", write(peer.DeleteDocument{Kind: "tree", Realm: "/", ID: "L", Precondition: realm.Precondition{IfNoneMatch: true}}),
-			"01010a01000b010474726565012f014c"},
-		{"remove", write(peer.Remove{Store: "A"}),
-			"01010b0141"},
-		{"promote", write(peer.Promote{Store: "A"}),
-			"01010c0141"},
-		{"term", peer.Term{Term: 7, Life: time.Second},
-			"01020000000000000007000000003b9aca00"},
-		{"renew", peer.Renew{From: "A", Applied: 5, Life: time.Second},
-			"01030000000000000005000000003b9aca000141"},
-		{"barrier", peer.Barrier{Tombstones: []peer.Tombstone{{ID: id, Index: 4}}, Applied: 3},
-			"0104000000000000000301090000000000000000000000000000000000000000000004"},
-		{"promise", peer.Promise{Candidate: "A", Expect: 3, Have: []string{"A", "B"}},
-			"0105014100000000000000030201410142"},
-		{"status", peer.Status{},
-			"0106"},
+		{
+			"create", write(peer.Create{Session: aSession(), Replaces: &id}),
+			"01010103010109000000000000000000000000000000010000000000000000000000000000000200000000000000000000000000000018ea0da41e9d800018ea0da41e9d80000080e0ba84bf03000000012f0175000000",
+		},
+		{
+			"delete", write(peer.Delete{IDs: []session.ID{id}}),
+			"010102040180000000000000000109000000000000000000000000000000",
+		},
+		{
+			"properties", write(peer.SetProperties{ID: id, Changes: map[string]string{"a": ""}}),
+			"01010307010900000000000000000000000000000001016100",
+		},
+		{
+			"touch", write(peer.Touch{Accesses: []command.Access{{ID: id, At: noon()}}}),
+			"0101040501010900000000000000000000000000000018ea0da41e9d8000",
+		},
+		{
+			"put identity", write(peer.PutIdentity{Identity: who, CreateOnly: true}),
+			"0101050108017b227265616c6d223a222f222c226e616d65223a2275227d",
+		},
+		{
+			"put identities", write(peer.PutIdentities{Identities: []identity.Identity{who, who}}),
+			"010106021a08017b227265616c6d223a222f222c226e616d65223a2275227d1a08017b227265616c6d223a222f222c226e616d65223a2275227d",
+		},
+		{
+			"update identity, status", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetStatus{Status: identity.Inactive}}),
+			"010107012f0175017b22537461747573223a22496e616374697665227d",
+		},
+		{
+			"update identity, login", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.CountLogin{}}),
+			"010107012f0175027b7d",
+		},
+		{
+			"update identity, failure", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.CountFailure{At: noon(), Policy: realm.Lockout{Failures: 3}}}),
+			"010107012f0175037b224174223a22323032362d31312d32315431323a30303a30305a222c22506f6c696379223a7b22456e61626c6564223a66616c73652c224661696c75726573223a332c2257696e646f77223a302c224475726174696f6e223a302c224d756c7469706c696572223a302c225761726e4166746572223a307d7d",
+		},
+		{
+			"update identity, clear", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.ClearFailures{}}),
+			"010107012f0175047b7d",
+		},
+		{
+			"update identity, retries", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetRetries{Node: "n", Count: 2}}),
+			"010107012f0175057b224e6f6465223a226e222c22436f756e74223a327d",
+		},
+		{
+			"update identity, password", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetPassword{Hash: "$2b$x"}}),
+			"010107012f0175067b2248617368223a222432622478227d",
+		},
+		{
+			"update identity, hash", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.ReplaceHash{From: "a", To: "b"}}),
+			"010107012f0175077b2246726f6d223a2261222c22546f223a2262227d",
+		},
+		{
+			"update identity, attributes", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.SetAttributes{Attributes: map[string][]string{"mail": {"x"}}}}),
+			"010107012f0175087b2241747472696275746573223a7b226d61696c223a5b2278225d7d7d",
+		},
+		{
+			"delete identity", write(peer.DeleteIdentity{Realm: "/", Name: "u"}),
+			"0101080901012f0175",
+		},
+		{
+			"put document", write(peer.PutDocument{Document: d, Precondition: realm.Precondition{IfMatch: "7"}}),
+			"0101090001370a010474726565012f014c0130027b7d",
+		},
+		{
+			"delete document", write(peer.DeleteDocument{Kind: "tree", Realm: "/", ID: "L", Precondition: realm.Precondition{IfNoneMatch: true}}),
+			"01010a01000b010474726565012f014c",
+		},
+		{
+			"remove", write(peer.Remove{Store: "A"}),
+			"01010b0141",
+		},
+		{
+			"promote", write(peer.Promote{Store: "A"}),
+			"01010c0141",
+		},
+		{
+			"term",
+			peer.Term{Term: 7, Life: time.Second},
+			"01020000000000000007000000003b9aca00",
+		},
+		{
+			"renew",
+			peer.Renew{From: "A", Applied: 5, Life: time.Second},
+			"01030000000000000005000000003b9aca000141",
+		},
+		{
+			"barrier",
+			peer.Barrier{Tombstones: []peer.Tombstone{{ID: id, Index: 4}}, Applied: 3},
+			"0104000000000000000301090000000000000000000000000000000000000000000004",
+		},
+		{
+			"promise",
+			peer.Promise{Candidate: "A", Expect: 3, Have: []string{"A", "B"}},
+			"0105014100000000000000030201410142",
+		},
+		{
+			"status",
+			peer.Status{},
+			"0106",
+		},
 	}
 }
 
@@ -105,26 +158,55 @@ func answers() []struct {
 		answer peer.Answer
 		golden string
 	}{
-		{"nothing", peer.Result{},
-			"014100000000000000000000000000"},
-		{"session", peer.Result{Session: &x, Index: 9, Existed: true},
-			"0141000000000000000901000144030100010000000000000000000000000000000200000000000000000000000000000018ea0da41e9d800018ea0da41e9d80000080e0ba84bf03000000012f01750000000000"},
-		{"found", peer.Result{Found: []bool{true, false}},
-			"0141000000000000000000020100000000"},
-		{"document", peer.Result{Document: &d},
-			"0141000000000000000000000001110a010474726565012f014c023132027b7d00"},
-		{"identity", peer.Result{Identity: &who},
-			"0141000000000000000000000000011a08017b227265616c6d223a222f222c226e616d65223a2275227d"},
-		{"term", peer.TermIs{Term: 7, Config: 3, Quiet: time.Second},
-			"014200000000000000070000000000000003000000003b9aca00"},
-		{"lease", peer.Lease{Term: 7, Need: 9},
-			"014300000000000000070000000000000009"},
-		{"done", peer.Done{},
-			"0144"},
-		{"condition", peer.Condition{Store: "A", Name: "a", Term: 7, Leader: "B", Applied: 9, Lease: time.Second, Sees: []string{"A", "B"}},
-			"014601410161000000000000000701420000000000000009000000003b9aca000201410142"},
-		{"failure", &peer.Failure{Code: peer.CodeConflict, Text: "x", RetryAfter: time.Second, Unknown: true},
-			"01470801000000003b9aca000178"},
+		{
+			"nothing",
+			peer.Result{},
+			"014100000000000000000000000000",
+		},
+		{
+			"session",
+			peer.Result{Session: &x, Index: 9, Existed: true},
+			"0141000000000000000901000144030100010000000000000000000000000000000200000000000000000000000000000018ea0da41e9d800018ea0da41e9d80000080e0ba84bf03000000012f01750000000000",
+		},
+		{
+			"found",
+			peer.Result{Found: []bool{true, false}},
+			"0141000000000000000000020100000000",
+		},
+		{
+			"document",
+			peer.Result{Document: &d},
+			"0141000000000000000000000001110a010474726565012f014c023132027b7d00",
+		},
+		{
+			"identity",
+			peer.Result{Identity: &who},
+			"0141000000000000000000000000011a08017b227265616c6d223a222f222c226e616d65223a2275227d",
+		},
+		{
+			"term",
+			peer.TermIs{Term: 7, Config: 3, Quiet: time.Second},
+			"014200000000000000070000000000000003000000003b9aca00",
+		},
+		{
+			"lease",
+			peer.Lease{Term: 7, Need: 9},
+			"014300000000000000070000000000000009",
+		},
+		{
+			"done",
+			peer.Done{},
+			"0144",
+		},
+		{
+			"condition",
+			peer.Condition{Store: "A", Name: "a", Term: 7, Leader: "B", Applied: 9, Lease: time.Second, Sees: []string{"A", "B"}},
+			"014601410161000000000000000701420000000000000009000000003b9aca000201410142",
+		},
+		{
+			"failure", &peer.Failure{Code: peer.CodeConflict, Text: "x", RetryAfter: time.Second, Unknown: true},
+			"01470801000000003b9aca000178",
+		},
 	}
 }
 
