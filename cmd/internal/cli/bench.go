@@ -51,13 +51,15 @@ Subjects:
   validate      sessions?_action=validate
   login         two requests; a user with an imported bcrypt hash of cost 4,
                 whose own CPU (echo-bcrypt less echo) is taken off
-  login-zero    the same user in one request, by header lines
+  login-light   two requests; a user with a hash that costs nothing (PBKDF2 of one
+                round), so that nothing has to be taken off
+  login-zero    the user of login in one request, by header lines
   login-argon2  two requests; the default hash. Its rate is compared with that
                 of the bare hash on the same cores (subject argon2)
   fsync         one writer that appends 512 bytes to a file beside the member's
                 folder and flushes it, whatever the number of workers
-  write         a login in one request with a hash that costs nothing (PBKDF2 of
-                one round): a stored session. Its rate is compared with fsync's
+  write         the user of login-light in one request: little more than a stored
+                session. Its rate is compared with fsync's
 
 With --members 3 it starts a cluster of three as well, with a secret and folders
 of its own on the same disk, waits until all vote, and measures it in the same
@@ -73,7 +75,11 @@ it does not. A worker sends each request to the next member.
                     the same at one member of the cluster, the others idle, as
                     if each had a machine of its own
   cluster-login     login: the two requests go to two members. Its CPU is
-                    compared with that of login, the hash taken off both
+                    compared with that of login, the hash taken off both. The
+                    hash is most of either, so that a few percent of it more or
+                    less move the ratio by tenths;
+  cluster-login-light
+                    login-light at two members compares without it
   cluster-write     write at all members in turn
 
 The idle CPU of member and cluster is measured before the load.`,

@@ -15,13 +15,13 @@ import (
 // benchSubjects are what can be asked for.
 func benchSubjects() []string {
 	return []string{
-		"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2", "fsync", "write",
-		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-write",
+		"echo", "echo-bcrypt", "start", "validate", "login", "login-light", "login-zero", "login-argon2", "fsync", "write",
+		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-login-light", "cluster-write",
 	}
 }
 
 // ownSubjects need a member of bench's own: users with certain hashes, a folder.
-func ownSubjects() []string { return []string{"login", "login-zero", "fsync", "write"} }
+func ownSubjects() []string { return []string{"login", "login-light", "login-zero", "fsync", "write"} }
 
 // wanted is what is measured: what was asked for, or else what belongs together.
 func (f *benchFlags) wanted() []string {
@@ -31,7 +31,7 @@ func (f *benchFlags) wanted() []string {
 	case f.members > 1:
 		return []string{
 			"echo", "cluster-echo", "echo-bcrypt", "validate", "cluster-validate", "cluster-validate-one", "login", "cluster-login",
-			"fsync", "write", "cluster-write",
+			"login-light", "cluster-login-light", "fsync", "write", "cluster-write",
 		}
 	case f.server != "":
 		return []string{"echo", "echo-bcrypt", "start", "validate", "login-argon2"}
@@ -121,6 +121,8 @@ func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 	case "login":
 		s = bench.Login(name, alone.server, alone.cheap)
 		s.Less = hashed
+	case "login-light":
+		s = bench.Login(name, alone.server, alone.least)
 	case "login-zero":
 		s = bench.ZeroPage(name, alone.server, alone.cheap)
 		s.Less = hashed
@@ -153,6 +155,9 @@ func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 	case "cluster-login":
 		s = bench.Login(name, cluster.server, cluster.cheap)
 		s.CPUOf, s.Less = "login", hashed
+	case "cluster-login-light":
+		s = bench.Login(name, cluster.server, cluster.least)
+		s.CPUOf = "login-light"
 	case "cluster-write":
 		s = bench.ZeroPage(name, cluster.server, cluster.least)
 		s.RateOf, s.Concurrency = "fsync", m.writers
