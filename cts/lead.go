@@ -40,6 +40,7 @@ func (s *Store) lead() {
 }
 
 func (s *Store) leaveOffice() {
+	s.transport.closePipelines(false)
 	l := s.leases
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -53,14 +53,14 @@ func (s *Store) startRaft() (err error) {
 	if err != nil {
 		return fmt.Errorf("look for raft state: %w", err)
 	}
-	transport := s.newTransport()
+	s.transport = s.newTransport()
 	defer func() {
 		if s.raft == nil {
-			err = errors.Join(err, transport.Close())
+			err = errors.Join(err, s.transport.Close())
 		}
 	}()
 	if !exists && s.foundsAlone() {
-		if err := raft.BootstrapCluster(config, s.log, s.log, s.points, transport, s.onlyThis()); err != nil {
+		if err := raft.BootstrapCluster(config, s.log, s.log, s.points, s.transport, s.onlyThis()); err != nil {
 			return fmt.Errorf("begin a cluster: %w", err)
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Store) startRaft() (err error) {
 	if err != nil {
 		return fmt.Errorf("log cache: %w", err)
 	}
-	s.raft, err = raft.NewRaft(config, s.fsm, cache, s.log, s.points, transport)
+	s.raft, err = raft.NewRaft(config, s.fsm, cache, s.log, s.points, s.transport)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}

@@ -33,19 +33,20 @@ const openReserve = 48 << 20
 // concurrently. Sessions, identities and documents that it returns share maps
 // and lists with it: they must not be changed.
 type Store struct {
-	config Config
-	folder *folder
-	boot   string
-	guard  *disk.Guard
-	log    *logstore.Store
-	fsm    *fsm.FSM
-	raft   *raft.Raft
-	model  *model.Model
-	users  *model.Identities
-	gate   *gate
-	writes *proposer
-	locks  *locks
-	points *fsm.Checkpoints
+	config    Config
+	folder    *folder
+	boot      string
+	guard     *disk.Guard
+	log       *logstore.Store
+	fsm       *fsm.FSM
+	raft      *raft.Raft
+	transport *transport
+	model     *model.Model
+	users     *model.Identities
+	gate      *gate
+	writes    *proposer
+	locks     *locks
+	points    *fsm.Checkpoints
 
 	leases     *leases
 	tombstones tombstones
@@ -317,7 +318,9 @@ func (s *Store) shut() error {
 				clean = false
 			}
 		}
-		faults = append(faults, s.raft.Shutdown().Error())
+		down := s.raft.Shutdown()
+		s.transport.closePipelines(true)
+		faults = append(faults, down.Error())
 	}
 	if s.writes != nil {
 		s.writes.close()

@@ -23,9 +23,9 @@ const (
 
 // newTransport connects raft with other members, and with nobody over a network
 // of nobody. raft closes it.
-func (s *Store) newTransport() *raft.NetworkTransport {
+func (s *Store) newTransport() *transport {
 	c := s.config
-	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	return &transport{open: map[*pipeline]struct{}{}, NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		ServerAddressProvider: addresses{c.Network},
 		Logger:                hclogslog.New(c.Log),
 		Stream: &streams{
@@ -33,7 +33,7 @@ func (s *Store) newTransport() *raft.NetworkTransport {
 			open: map[net.Conn]struct{}{}, closed: make(chan struct{}),
 		},
 		MaxPool: transportPool, MaxRPCsInFlight: 2, Timeout: s.slow(transportTimeout),
-	})
+	})}
 }
 
 // slow is how long d is on this machine.

@@ -98,7 +98,9 @@ func (ClusterNamed) effect()    {}
 func (Restoring) effect()       {}
 func (Restored) effect()        {}
 
-// Apply carries out one command of the log entry with the given index. Effects
+// Apply carries out one command, as Decode read it, of the log entry with the
+// given index: its values are then those that any later reader of the store
+// will have. Effects
 // are reported in order; they hold once the transaction is committed. An error
 // means that the store holds what this release cannot read; the transaction
 // must be dropped.

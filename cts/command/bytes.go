@@ -80,7 +80,14 @@ func appendMap(b []byte, m map[string]string) []byte {
 type reader struct {
 	rest []byte
 	err  error
+	// shared, when not empty, is text that ends as rest does: texts are then parts
+	// of it.
+	shared string
 }
+
+// share makes all texts from here on parts of one string: for values with many
+// texts, which are kept or dropped together.
+func (r *reader) share() { r.shared = string(r.rest) }
 
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
@@ -167,7 +174,14 @@ func (r *reader) bytes() []byte {
 	return r.take(int(n)) //nolint:gosec // at most the input's length
 }
 
-func (r *reader) text() string { return string(r.bytes()) }
+func (r *reader) text() string {
+	b := r.bytes()
+	if r.shared == "" {
+		return string(b)
+	}
+	end := len(r.shared) - len(r.rest)
+	return r.shared[end-len(b) : end]
+}
 
 // strings reads a map that appendMap wrote; nil when it is empty.
 func (r *reader) strings() map[string]string {

@@ -55,12 +55,7 @@ func (c PutSession) apply(a *applier) Result {
 	if _, ok := a.Get(key); ok {
 		return a.existing(s.ID, 0)
 	}
-	record := sessionRecord(a.index, s)
-	s, _, err := DecodeSession(record) // as every later reader will have it
-	if a.check(err) {
-		return Result{}
-	}
-	a.Insert(key, record)
+	a.Insert(key, sessionRecord(a.index, s))
 	a.Insert(userKey(s), []byte{present})
 	if minute := dueMinute(s); minute != 0 {
 		a.Insert(dueKey(Due{Minute: minute, Kind: DueSession, ID: s.ID}), []byte{present})

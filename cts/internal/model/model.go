@@ -1,16 +1,23 @@
-// Package model keeps decoded sessions in memory, so that a validation costs no
-// look-up in Badger.
+// Package model keeps sessions in memory, so that a validation costs no look-up
+// in Badger.
 //
 // The applier keeps it exact: it reports every change after it is committed
 // and before it is published. A reader that missed fills in what it read, unless
 // a change came between: Generation, then read, then Fill.
+//
+// Sessions are kept as bytes, one behind the other, and decoded when they are
+// read. Every collection of garbage would look at each text and map of each
+// session again, thousands of times while the session lives; so it finds a few
+// large blocks that have no pointers.
 package model
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"sojourn/cts/command"
 	"sojourn/cts/session"
 )
 
@@ -31,21 +38,24 @@ type Model struct {
 // it stays for another round.
 type shard struct {
 	mu         sync.RWMutex
-	entries    map[session.ID]*entry
-	ring       []*entry
-	free       []int
+	slots      map[session.ID]int32 // places in the ring
+	ring       []entry
+	free       []int32
+	records    records
 	hand       int
 	limit      int
 	generation uint64
 	_          [64]byte // a cache line of its own
 }
 
+// entry is a session's place. It has no pointers.
 type entry struct {
-	session session.Session // but for LastAccess
-	slot    int
-	used    atomic.Bool
-	last    atomic.Int64 // latest access, nanoseconds since 1970
-	stored  atomic.Int64 // latest access that the store has or is about to
+	id       session.ID
+	record   extent // the session but for LastAccess
+	interval time.Duration
+	used     atomic.Bool
+	last     atomic.Int64 // latest access, nanoseconds since 1970
+	stored   atomic.Int64 // latest access that the store has or is about to
 }
 
 // New returns an empty model of at most limit sessions.
@@ -56,33 +66,35 @@ func New(limit int) *Model {
 	}
 	m := &Model{shards: make([]shard, n)}
 	for i := range m.shards {
-		m.shards[i] = shard{entries: map[session.ID]*entry{}, limit: max(1, limit/n)}
+		m.shards[i] = shard{slots: map[session.ID]int32{}, limit: max(1, limit/n)}
 	}
 	return m
 }
 
 func (m *Model) shard(id session.ID) *shard { return &m.shards[int(id[15])%len(m.shards)] }
 
-// Get returns a session with its exact latest access.
+// Get returns a session with its exact latest access. What it returns is the
+// caller's own.
 func (m *Model) Get(id session.ID) (session.Session, bool) {
 	s := m.shard(id)
 	s.mu.RLock()
-	e := s.entries[id]
-	s.mu.RUnlock()
+	e := s.find(id)
 	if e == nil {
+		s.mu.RUnlock()
 		m.misses.Add(1)
 		return session.Session{}, false
 	}
 	if !e.used.Load() {
 		e.used.Store(true)
 	}
-	return e.now(), true
-}
-
-func (e *entry) now() session.Session {
-	found := e.session
-	found.LastAccess = time.Unix(0, e.last.Load()).UTC()
-	return found
+	record, last := s.records.at(e.record), e.last.Load()
+	s.mu.RUnlock()
+	found, err := command.ReadSession(record)
+	if err != nil {
+		panic(fmt.Sprintf("model: session %v in memory is not what was put there: %v", id, err))
+	}
+	found.LastAccess = time.Unix(0, last).UTC()
+	return found, true
 }
 
 // Generation counts the changes around an id. Take it before reading what is
@@ -98,30 +110,31 @@ func (m *Model) Generation(id session.ID) uint64 {
 // since generation.
 func (m *Model) Fill(found session.Session, generation uint64) {
 	s := m.shard(found.ID)
+	record := command.AppendSession(make([]byte, 0, usual), found)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.generation == generation && s.entries[found.ID] == nil {
-		s.add(found)
+	if s.generation == generation && s.find(found.ID) == nil {
+		s.add(found, record)
 	}
 }
 
 // Stored reports that the store has a session in this form.
 func (m *Model) Stored(found session.Session) {
 	s := m.shard(found.ID)
+	record := command.AppendSession(make([]byte, 0, usual), found)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation++
-	old := s.entries[found.ID]
-	if old == nil {
-		s.add(found)
+	e := s.find(found.ID)
+	if e == nil {
+		s.add(found, record)
 		return
 	}
-	e := &entry{session: found, slot: old.slot}
+	s.drop(e)
+	s.set(e, found, record)
 	e.used.Store(true)
-	e.last.Store(max(old.last.Load(), found.LastAccess.UnixNano()))
-	e.stored.Store(max(old.stored.Load(), found.LastAccess.UnixNano()))
-	s.ring[old.slot] = e
-	s.entries[found.ID] = e
+	raise(&e.last, found.LastAccess.UnixNano())
+	raise(&e.stored, found.LastAccess.UnixNano())
 }
 
 // Gone reports that the store has a session no more.
@@ -130,9 +143,12 @@ func (m *Model) Gone(id session.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation++
-	if e := s.entries[id]; e != nil {
-		s.remove(e)
-		s.free = append(s.free, e.slot)
+	if slot, ok := s.slots[id]; ok {
+		s.remove(slot)
+		s.free = append(s.free, slot)
+		if s.records.sparse() {
+			s.pack(0)
+		}
 	}
 }
 
@@ -142,7 +158,7 @@ func (m *Model) Touched(id session.ID, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation++
-	if e := s.entries[id]; e != nil {
+	if e := s.find(id); e != nil {
 		raise(&e.last, at.UnixNano())
 		raise(&e.stored, at.UnixNano())
 	}
@@ -154,8 +170,8 @@ func (m *Model) Clear() {
 		s := &m.shards[i]
 		s.mu.Lock()
 		s.generation++
-		clear(s.entries)
-		s.ring, s.free, s.hand = nil, nil, 0
+		s.slots = map[session.ID]int32{}
+		s.ring, s.free, s.hand, s.records = nil, nil, 0, records{}
 		s.mu.Unlock()
 	}
 }
@@ -166,15 +182,16 @@ func (m *Model) Clear() {
 func (m *Model) Touch(id session.ID, at time.Time) (due, found bool) {
 	s := m.shard(id)
 	s.mu.RLock()
-	defer s.mu.RUnlock() // Stored copies the latest access under the lock
-	e := s.entries[id]
+	defer s.mu.RUnlock() // entries move and change under the lock
+	e := s.find(id)
 	if e == nil {
 		return false, false
 	}
 	raise(&e.last, at.UnixNano())
+	policy := session.Session{Policy: session.Policy{TouchInterval: e.interval}}
 	for {
 		stored := e.stored.Load()
-		if !e.session.TouchDue(time.Unix(0, stored), at) {
+		if !policy.TouchDue(time.Unix(0, stored), at) {
 			return false, true
 		}
 		if e.stored.CompareAndSwap(stored, at.UnixNano()) {
@@ -189,7 +206,7 @@ func (m *Model) Len() int {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.RLock()
-		n += len(s.entries)
+		n += len(s.slots)
 		s.mu.RUnlock()
 	}
 	return n
@@ -207,39 +224,76 @@ func raise(v *atomic.Int64, to int64) {
 	}
 }
 
+// find returns the entry of an id, nil for none. Its place may move as soon as
+// the lock is given up.
+func (s *shard) find(id session.ID) *entry {
+	if slot, ok := s.slots[id]; ok {
+		return &s.ring[slot]
+	}
+	return nil
+}
+
 // add puts a session in, in the place of another when the shard is full.
-func (s *shard) add(found session.Session) {
-	e := &entry{session: found}
-	e.last.Store(found.LastAccess.UnixNano())
-	e.stored.Store(found.LastAccess.UnixNano())
+func (s *shard) add(found session.Session, record []byte) {
+	var slot int32
 	switch {
 	case len(s.free) > 0:
-		e.slot = s.free[len(s.free)-1]
+		slot = s.free[len(s.free)-1]
 		s.free = s.free[:len(s.free)-1]
-		s.ring[e.slot] = e
 	case len(s.ring) < s.limit:
-		e.slot = len(s.ring)
-		s.ring = append(s.ring, e)
+		slot = int32(len(s.ring)) //nolint:gosec // a shard's limit is far below
+		s.ring = append(s.ring, entry{})
 	default:
-		e.slot = s.victim()
-		s.remove(s.ring[e.slot])
-		s.ring[e.slot] = e
+		slot = s.victim()
+		s.remove(slot)
 	}
-	s.entries[found.ID] = e
+	e := &s.ring[slot]
+	s.set(e, found, record)
+	e.used.Store(false)
+	e.last.Store(found.LastAccess.UnixNano())
+	e.stored.Store(found.LastAccess.UnixNano())
+	s.slots[found.ID] = slot
+}
+
+// set gives an entry, which has no record, a session.
+func (s *shard) set(e *entry, found session.Session, record []byte) {
+	if !s.records.fits(len(record)) {
+		s.pack(len(record))
+	}
+	e.id, e.interval = found.ID, found.Policy.TouchInterval
+	e.record = s.records.add(record)
 }
 
 // victim moves the hand on to an entry that was not used since it last passed.
-func (s *shard) victim() int {
+func (s *shard) victim() int32 {
 	for {
 		slot := s.hand
 		s.hand = (s.hand + 1) % len(s.ring)
 		if !s.ring[slot].used.Swap(false) {
-			return slot
+			return int32(slot) //nolint:gosec // add made it
 		}
 	}
 }
 
-func (s *shard) remove(e *entry) {
-	delete(s.entries, e.session.ID)
-	s.ring[e.slot] = nil
+func (s *shard) remove(slot int32) {
+	e := &s.ring[slot]
+	delete(s.slots, e.id)
+	s.drop(e)
+}
+
+func (s *shard) drop(e *entry) {
+	s.records.drop(e.record)
+	e.record = extent{}
+}
+
+// pack moves the records together into a block with room for one more and for
+// half as many again.
+func (s *shard) pack(more int) {
+	packed := newRecords(s.records.live + more)
+	for i := range s.ring {
+		if e := &s.ring[i]; e.record.size > 0 {
+			e.record = packed.add(s.records.at(e.record))
+		}
+	}
+	s.records = packed
 }
