@@ -209,7 +209,10 @@ func (n *neighbours) close() error {
 	if m := n.membership.Load(); m != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), farewell)
 		defer cancel()
-		errs = append(errs, m.Leave(ctx), m.Close())
+		if err := m.Leave(ctx); err != nil { // they will notice
+			n.config.Log.Info("the others may not know that this member has left", "err", err)
+		}
+		errs = append(errs, m.Close())
 	} else if n.udp != nil {
 		errs = append(errs, n.udp.Close())
 	}

@@ -65,6 +65,7 @@ func layers() map[string][]string {
 			"cmd/internal/daemon", "cmd/internal/config", "cmd/internal/secret", "cmd/internal/bench", "cmd/internal/chaos",
 			"http/client", "http/wire", "actors/tree", "actors/node", "actors/realm", "actors/identity",
 		},
+		"cmd/internal/e2e/sim": {},
 		"cmd/internal/e2e": {
 			"cluster/simnet", "cmd/internal/chaos", "cmd/internal/config", "cmd/internal/daemon", "cmd/internal/secret",
 			"http/client", "http/wire",
