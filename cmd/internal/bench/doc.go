@@ -13,5 +13,8 @@
 // subjects are interleaved, and ratios are taken within a round, so that a slow
 // minute of the machine touches both sides of each ratio.
 //
+// A server is a member alone or a cluster: its CPU is that of all its processes,
+// and a worker's requests go to its members in turn.
+//
 // The load goes to loopback addresses only.
 package bench
