@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sojourn/actors"
+	"sojourn/actors/identity"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
 	"sojourn/cluster/placement"
@@ -37,6 +38,9 @@ type Config struct {
 	// Boottime is the clock of leases: it goes on while the machine sleeps.
 	// nil is the kernel's CLOCK_BOOTTIME.
 	Boottime func() time.Duration
+	// Hashing is what new passwords are hashed with; zero is
+	// identity.DefaultParams.
+	Hashing identity.Params
 }
 
 // Daemon is a member: its files are open and its ports are bound.
@@ -155,7 +159,9 @@ func (d *Daemon) tokenKeys() session.Keys {
 func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	c := d.config
 	var err error
-	d.hashing, err = actors.NewHashing(actors.HashingConfig{Workers: c.Limits.HashWorkers, Queue: c.Limits.HashQueue, Rand: rand.Reader})
+	d.hashing, err = actors.NewHashing(actors.HashingConfig{
+		Workers: c.Limits.HashWorkers, Queue: c.Limits.HashQueue, Params: c.Hashing, Rand: rand.Reader,
+	})
 	if err != nil {
 		return fmt.Errorf("start the hashing pool: %w", err)
 	}

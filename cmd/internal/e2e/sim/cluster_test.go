@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sojourn/actors/identity"
 	"sojourn/cluster/simnet"
 	"sojourn/cmd/internal/config"
 	"sojourn/cmd/internal/daemon"
@@ -115,6 +116,7 @@ func (m *member) start() error {
 	d, err := daemon.New(context.Background(), daemon.Config{
 		Config: settings, Secret: c.secret, Log: log, Net: fabric{m.host},
 		Boottime: func() time.Duration { return time.Since(c.begun) },
+		Hashing:  identity.Params{Memory: 8, Time: 1, Threads: 1},
 	})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", m.name, err)

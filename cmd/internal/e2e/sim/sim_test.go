@@ -27,6 +27,7 @@ func TestSimulatedFaults(t *testing.T) {
 	for i := range *seeds {
 		seed := *first + uint64(i) //nolint:gosec // a count
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			dir := memory(t)
 			synctest.Test(t, func(t *testing.T) { simulate(t, seed, dir) })
 		})
@@ -36,9 +37,9 @@ func TestSimulatedFaults(t *testing.T) {
 const (
 	formTime  = 30 * time.Second // to found a cluster, at most
 	healTime  = time.Minute      // for all members to be well again
-	loadTime  = 8 * time.Second
-	faultGap  = time.Second // between faults, on average
-	faultTime = 2 * time.Second
+	loadTime  = 5 * time.Second
+	faultGap  = 500 * time.Millisecond // between faults, on average
+	faultTime = 1200 * time.Millisecond
 	probeTime = 10 * time.Second // the last probe of gossip may outlive its member
 )
 
