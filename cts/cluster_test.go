@@ -21,7 +21,7 @@ import (
 // A cluster is members in one process, on a simulated network and in virtual
 // time. What gossip would say, it says at once.
 type cluster struct {
-	t   *testing.T
+	t   testing.TB
 	net *simnet.Network
 	dir string
 
@@ -43,16 +43,22 @@ type member struct {
 func inCluster(t *testing.T, expect int, names string, test func(t *testing.T, c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{
-			t: t, net: simnet.New(1, simnet.Options{Latency: time.Millisecond}), dir: t.TempDir(), expect: expect,
-			members: map[string]*member{}, cut: map[[2]string]bool{},
-		}
+		c := newCluster(t, time.Millisecond, expect, names)
 		defer c.closeAll()
-		for _, name := range names {
-			c.start(string(name))
-		}
 		test(t, c)
 	})
+}
+
+func newCluster(t testing.TB, latency time.Duration, expect int, names string) *cluster {
+	t.Helper()
+	c := &cluster{
+		t: t, net: simnet.New(1, simnet.Options{Latency: latency}), dir: t.TempDir(), expect: expect,
+		members: map[string]*member{}, cut: map[[2]string]bool{},
+	}
+	for _, name := range names {
+		c.start(string(name))
+	}
+	return c
 }
 
 // start starts a member on the folder of its name.
@@ -193,7 +199,7 @@ func (c *cluster) until(what string, is func() bool) {
 		if time.Since(begin) > time.Minute {
 			c.t.Fatalf("no %s", what)
 		}
-		time.Sleep(10 * time.Millisecond) // virtual
+		time.Sleep(10 * time.Millisecond) // virtual but in benchmarks
 	}
 }
 
