@@ -27,6 +27,7 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	seen := map[string]placement.Member{}
 	for _, p := range m.near.view().Members() {
 		seen[p.Store] = p
@@ -36,10 +37,12 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 		p, alive := seen[s.ID]
 		one := rest.Member{
 			ID: s.ID, Process: p.ID, Name: s.Name, Address: s.Address, HTTP: p.HTTP,
-			Voter: s.Voter, Leader: s.Leader, Self: s.Self, State: rest.MemberDead, Protocol: p.Protocol,
+			Voter: s.Voter, Leader: s.Leader, Self: s.Self, Protocol: p.Protocol,
 		}
 		if alive {
-			one.State, one.Name, one.Address = rest.MemberAlive, p.Name, p.Address
+			one.State, one.Name, one.Address, one.LastSeen = rest.MemberAlive, p.Name, p.Address, now
+		} else {
+			one.State, one.Name, one.LastSeen = m.absent(s)
 		}
 		if s.Answers {
 			one.Lag = &s.Lag
@@ -56,10 +59,26 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 	return all, nil
 }
 
+// absent tells of a member that is not in the view what is remembered: one that
+// was last seen draining has left.
+func (m members) absent(s cts.Member) (rest.MemberState, string, time.Time) {
+	a, known := m.near.met(s.ID)
+	switch {
+	case !known:
+		return rest.MemberUnknown, s.Name, time.Time{}
+	case a.Draining:
+		return rest.MemberLeft, a.Name, a.seen
+	}
+	return rest.MemberDead, a.Name, a.seen
+}
+
 // name is what an operator knows a store by.
 func (m members) name(seen map[string]placement.Member, store string) string {
 	if p, ok := seen[store]; ok && p.Name != "" {
 		return p.Name
+	}
+	if a, ok := m.near.met(store); ok && a.Name != "" {
+		return a.Name
 	}
 	return store
 }

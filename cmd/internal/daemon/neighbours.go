@@ -62,16 +62,29 @@ type neighbours struct {
 	alone      atomic.Pointer[placement.View]
 	membership atomic.Pointer[cluster.Membership]
 
-	mu   sync.Mutex       // held while self changes
-	self placement.Member // what the others are told
+	// watching ends with the membership.
+	watching sync.WaitGroup
+
+	mu    sync.Mutex              // held while what is below changes
+	self  placement.Member        // what the others are told
+	known map[string]acquaintance // by store
 }
+
+// acquaintance is what is remembered of a member.
+type acquaintance struct {
+	placement.Member
+	seen time.Time // when it was in a view last
+}
+
+// maxKnown bounds how many members are remembered.
+const maxKnown = 256
 
 // errAlone is the answer to a call that a member alone cannot make.
 var errAlone = &link.DownError{Err: errors.New("this member has no cluster address")}
 
 // bind opens the cluster's port, if there is to be one, and takes nobody in yet.
 func bind(c Config) (_ *neighbours, err error) {
-	n := &neighbours{config: c}
+	n := &neighbours{config: c, known: map[string]acquaintance{}}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
 	n.self = placement.Member{
@@ -176,7 +189,34 @@ func (n *neighbours) join(ctx context.Context, http net.Addr, store string) erro
 		return fmt.Errorf("join the cluster: %w", err)
 	}
 	n.membership.Store(m)
+	n.watching.Go(func() {
+		var before placement.View
+		for view := range m.Watch(context.Background()) { // ends with the membership
+			n.remember(before)
+			n.remember(view)
+			before = view
+		}
+	})
 	return nil
+}
+
+// remember notes who is in a view, or was until now.
+func (n *neighbours) remember(v placement.View) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, m := range v.Members() {
+		if _, known := n.known[m.Store]; known || len(n.known) < maxKnown {
+			n.known[m.Store] = acquaintance{Member: m, seen: time.Now()}
+		}
+	}
+}
+
+// met tells what is remembered of a store's member.
+func (n *neighbours) met(store string) (acquaintance, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a, ok := n.known[store]
+	return a, ok
 }
 
 // view is the members as this one sees them, itself among them.
@@ -213,6 +253,7 @@ func (n *neighbours) close() error {
 			n.config.Log.Info("the others may not know that this member has left", "err", err)
 		}
 		errs = append(errs, m.Close())
+		n.watching.Wait()
 	} else if n.udp != nil {
 		errs = append(errs, n.udp.Close())
 	}
