@@ -73,6 +73,10 @@ type Policy struct {
 	TouchInterval time.Duration
 }
 
+// TouchDue reports whether an access at now must be written, given the latest
+// access that the store has.
+func (p Policy) TouchDue(stored, now time.Time) bool { return now.Sub(stored) >= p.TouchInterval }
+
 // Session is what a successful journey creates. It is immutable but for
 // LastAccess, which the store keeps apart, and Properties, which are replaced
 // as a whole.
@@ -138,12 +142,6 @@ func (s Session) Touched(now time.Time) Session {
 		s.LastAccess = now
 	}
 	return s
-}
-
-// TouchDue reports whether an access at now must be written, given the latest
-// access that the store has.
-func (s Session) TouchDue(stored, now time.Time) bool {
-	return now.Sub(stored) >= s.Policy.TouchInterval
 }
 
 // WithProperties returns the session with properties set; an empty value

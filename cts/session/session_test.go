@@ -66,7 +66,7 @@ func TestTouch(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := s.TouchDue(start, start.Add(test.after)); got != test.want {
+			if got := s.Policy.TouchDue(start, start.Add(test.after)); got != test.want {
 				t.Errorf("TouchDue = %v, want %v", got, test.want)
 			}
 		})

@@ -188,7 +188,7 @@ func (m *Model) Touch(id session.ID, at time.Time) (due, found bool) {
 		return false, false
 	}
 	raise(&e.last, at.UnixNano())
-	policy := session.Session{Policy: session.Policy{TouchInterval: e.interval}}
+	policy := session.Policy{TouchInterval: e.interval}
 	for {
 		stored := e.stored.Load()
 		if !policy.TouchDue(time.Unix(0, stored), at) {

@@ -2,6 +2,9 @@ package model_test
 
 import (
 	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +42,8 @@ func TestModelAgainstMap(t *testing.T) {
 			case 0:
 				s := aSession(n)
 				if alive {
-					s = was.WithProperties(map[string]string{"p": at.String()})
+					long := rapid.IntRange(0, 3000).Draw(rt, "length") // records are packed now and then
+					s = was.WithProperties(map[string]string{"p": at.String() + strings.Repeat("x", long)})
 				}
 				m.Stored(s)
 				truth[id(n)] = s
@@ -116,11 +120,29 @@ func TestUsedSessionsStay(t *testing.T) {
 	}
 }
 
-func BenchmarkGet(b *testing.B) {
+// login is a session as a login of two nodes leaves it.
+func login(n int) session.Session {
+	s := session.New(
+		session.Policy{MaxSession: 2 * time.Hour, MaxIdle: 30 * time.Minute, TouchInterval: time.Minute},
+		session.Principal{Realm: "/alpha", Username: fmt.Sprintf("user%d", n), UniversalID: fmt.Sprintf("id=user%d,ou=user,o=alpha,ou=services,ou=am-config", n)},
+		start)
+	s.ID, s.Trees = id(n), []string{"Login"}
+	s.Properties = map[string]string{
+		session.PropertyContextID: fmt.Sprintf("%032x", n), session.PropertyNodeType: "DataStoreDecisionNode|",
+	}
+	return s
+}
+
+func full() *model.Model {
 	m := model.New(100_000)
 	for n := range 100_000 {
-		m.Stored(aSession(n))
+		m.Stored(login(n))
 	}
+	return m
+}
+
+func BenchmarkGet(b *testing.B) {
+	m := full()
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
@@ -130,4 +152,21 @@ func BenchmarkGet(b *testing.B) {
 			m.Get(id(n))
 		}
 	})
+}
+
+// BenchmarkCollect is what 100,000 sessions add to each collection of garbage.
+func BenchmarkCollect(b *testing.B) {
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := heap()
+	m := full()
+	b.ReportMetric(float64(heap()-before)/100_000, "B/session")
+	for b.Loop() {
+		runtime.GC()
+	}
+	runtime.KeepAlive(m)
 }
