@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var mutants = flag.Int("mutants", 0, "check that broken builds are caught, within so many seeds each")
+
+// TestMutantsAreCaught builds the cluster without one of its mechanisms and
+// wants TestSimulatedFaults to fail for sessions that members call valid after
+// their logout.
+func TestMutantsAreCaught(t *testing.T) {
+	if *mutants == 0 {
+		t.Skip("builds and runs everything anew; -mutants 200 does it")
+	}
+	for name, m := range map[string]struct{ file, text, instead string }{
+		"reads without a lease": {
+			"cts/leases.go",
+			"return until == forever || int64(l.clock()) < until",
+			"return until != 0",
+		},
+		"no wait for members": {
+			"cts/barrier.go",
+			"if len(holders) == 0 {",
+			"if len(holders) >= 0 {",
+		},
+		"a new leader that does not wait": {
+			"cts/internal/lease/granter.go",
+			"g.leading, g.term, g.notBefore = true, term, now+g.timing.Wait()",
+			"g.leading, g.term, g.notBefore = true, term, Never",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := runMutant(t, m.file, m.text, m.instead)
+			t.Logf("%s", tail(out))
+			if err == nil {
+				t.Fatalf("not caught in %d seeds", *mutants)
+			}
+			if !strings.Contains(string(out), "were valid after their acknowledged logout") {
+				t.Error("it failed, but not for a session that should have been gone")
+			}
+		})
+	}
+}
+
+// runMutant runs the simulation with one text of one file replaced.
+func runMutant(t *testing.T, file, text, instead string) ([]byte, error) {
+	t.Helper()
+	root, err := filepath.Abs("../../../..")
+	must(t, err)
+	path := filepath.Join(root, file)
+	source, err := os.ReadFile(path)
+	must(t, err)
+	if n := strings.Count(string(source), text); n != 1 {
+		t.Fatalf("%s has %d times what is to be replaced: %s", file, n, text)
+	}
+	dir := t.TempDir()
+	mutant, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	must(t, os.WriteFile(mutant, []byte(strings.Replace(string(source), text, instead, 1)), 0o600))
+	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutant}})
+	must(t, err)
+	must(t, os.WriteFile(overlay, replaced, 0o600))
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-failfast", "-count", "1", //nolint:gosec // this module's own test
+		"-run", "TestSimulatedFaults", ".", "-seeds", strconv.Itoa(*mutants))
+	return cmd.CombinedOutput()
+}
+
+// tail is the end of an output.
+func tail(out []byte) []byte { return out[max(0, len(out)-2000):] }
