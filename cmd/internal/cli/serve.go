@@ -105,7 +105,7 @@ func serve(ctx context.Context, env Env, c config.Config) (err error) {
 		return errors.Join(err, d.Close())
 	}
 	return run(ctx, d, func(ctx context.Context) error {
-		// Reading a log takes some 64 MiB for a moment. Left to itself the
+		// Reading a log takes some 16 MiB for a moment. Left to itself the
 		// collector would wait until requests have made as much garbage again.
 		debug.FreeOSMemory()
 		said.Event = "ready"

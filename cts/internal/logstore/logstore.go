@@ -28,7 +28,7 @@ import (
 const (
 	metaFile = "wal-meta.db"
 	// segmentSize is how much one file of the log holds, in bytes.
-	segmentSize = 64 << 20
+	segmentSize = 16 << 20
 )
 
 // Options of a Store.
@@ -38,7 +38,7 @@ type Options struct {
 	// Box seals entries; nil leaves them plain.
 	Box *seal.Box
 	Log *slog.Logger
-	// SegmentSize overrides the size of a file, in bytes; 0 is 64 MiB.
+	// SegmentSize overrides the size of a file, in bytes; 0 is 16 MiB.
 	SegmentSize int
 }
 
