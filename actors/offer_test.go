@@ -47,7 +47,7 @@ func TestDeadlines(t *testing.T) {
 		if took := time.Since(begun); took < time.Second || took > time.Second+deadlineGrain {
 			t.Errorf("cut after %s, want 1s to 1.1s", took)
 		}
-		if context.Cause(first) != context.DeadlineExceeded {
+		if !errors.Is(context.Cause(first), context.DeadlineExceeded) {
 			t.Errorf("cut because of %v", context.Cause(first))
 		}
 		synctest.Wait()

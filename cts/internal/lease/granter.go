@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Refusal is why a member gets no lease now.
-type Refusal string
+// RefusalError is why a member gets no lease now.
+type RefusalError string
 
-func (r Refusal) Error() string { return "no lease: " + string(r) }
+func (r RefusalError) Error() string { return "no lease: " + string(r) }
 
 // What Grant refuses with.
 const (
-	NotLeader  = Refusal("this member is not the leader")
-	NotReady   = Refusal("the leader has not applied an entry of its own term")
-	Unverified = Refusal("a majority has not confirmed the leader's term of late")
-	Changing   = Refusal("a change of the members is not committed")
-	NotMember  = Refusal("the asker is not a member")
-	Evicted    = Refusal("the asker is being removed")
-	Frozen     = Refusal("the asker let two leases run out without an acknowledgement")
+	ErrNotLeader  = RefusalError("this member is not the leader")
+	ErrNotReady   = RefusalError("the leader has not applied an entry of its own term")
+	ErrUnverified = RefusalError("a majority has not confirmed the leader's term of late")
+	ErrChanging   = RefusalError("a change of the members is not committed")
+	ErrNotMember  = RefusalError("the asker is not a member")
+	ErrEvicted    = RefusalError("the asker is being removed")
+	ErrFrozen     = RefusalError("the asker let two leases run out without an acknowledgement")
 )
 
 // A non-voter that lets leases run out delays each logout by D, and is kept
@@ -175,26 +175,26 @@ func (g *Granter) Verified() time.Duration {
 	return sent[len(sent)-n]
 }
 
-// Grant gives a lease or a Refusal. now must be read after the member's request
+// Grant gives a lease or a RefusalError. now must be read after the member's request
 // came; applied is what the leader's state machine has applied.
 func (g *Granter) Grant(member string, now time.Duration, applied uint64) (Grant, error) {
 	verified := g.Verified()
 	switch {
 	case !g.leading:
-		return Grant{}, NotLeader
+		return Grant{}, ErrNotLeader
 	case !g.ready:
-		return Grant{}, NotReady
+		return Grant{}, ErrNotReady
 	case !g.config.Committed:
-		return Grant{}, Changing
+		return Grant{}, ErrChanging
 	case !g.member(member):
-		return Grant{}, NotMember
+		return Grant{}, ErrNotMember
 	case g.evicted[member]:
-		return Grant{}, Evicted
+		return Grant{}, ErrEvicted
 	case verified == Never || now-verified >= g.timing.Verify():
-		return Grant{}, Unverified
+		return Grant{}, ErrUnverified
 	}
 	if l, ok := g.lapses[member]; ok && now < l.frozen {
-		return Grant{}, Frozen
+		return Grant{}, ErrFrozen
 	}
 	g.table[member] = max(g.until(member), now+g.timing.Bound())
 	return Grant{Term: g.term, Need: max(g.floor, applied)}, nil

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -75,9 +76,9 @@ func (h *Holder) Applied(index uint64) { h.applied = index }
 // Never. It changes only in Granted, Applied and Drop, so it can be kept in an
 // atomic and compared with the clock on each read.
 func (h *Holder) Until() time.Duration {
-	for i := len(h.grants) - 1; i >= 0; i-- {
-		if h.grants[i].need <= h.applied {
-			return h.grants[i].until
+	for _, g := range slices.Backward(h.grants) {
+		if g.need <= h.applied {
+			return g.until
 		}
 	}
 	return Never

@@ -155,10 +155,10 @@ func TestGrantOnlyWhen(t *testing.T) {
 		"all is well":            {confirmed, "b", at, nil},
 		"itself":                 {confirmed, "a", at, nil},
 		"a non-voter":            {confirmed, "d", at, nil},
-		"a stranger":             {confirmed, "x", at, NotMember},
-		"nobody has confirmed":   {leader, "b", at, Unverified},
+		"a stranger":             {confirmed, "x", at, ErrNotMember},
+		"nobody has confirmed":   {leader, "b", at, ErrUnverified},
 		"just fresh enough":      {confirmed, "b", 10*time.Second + timing().Verify() - 1, nil},
-		"confirmed too long ago": {confirmed, "b", 10*time.Second + timing().Verify(), Unverified},
+		"confirmed too long ago": {confirmed, "b", 10*time.Second + timing().Verify(), ErrUnverified},
 		"a minority has confirmed": {func() *Granter {
 			g := leader()
 			g.Answered("a", 10*time.Second, at, Answer{Term: 5, Config: 7})
@@ -166,26 +166,26 @@ func TestGrantOnlyWhen(t *testing.T) {
 			g.Answered("c", 10*time.Second, at, Answer{Term: 4, Config: 7})
 			g.Answered("d", 10*time.Second, at, Answer{Term: 5, Config: 7})
 			return g
-		}, "b", at, Unverified},
+		}, "b", at, ErrUnverified},
 		"a majority of the voters before, not of those now": {func() *Granter {
 			g := confirmed()
 			g.Configured(Configuration{Index: 8, Committed: true, Voters: []string{"a", "b", "c", "d"}})
 			return g
-		}, "b", at, Unverified},
-		"never in office": {func() *Granter { return NewGranter(timing(), "a") }, "b", at, NotLeader},
-		"office lost":     {func() *Granter { g := confirmed(); g.Lost(); return g }, "b", at, NotLeader},
+		}, "b", at, ErrUnverified},
+		"never in office": {func() *Granter { return NewGranter(timing(), "a") }, "b", at, ErrNotLeader},
+		"office lost":     {func() *Granter { g := confirmed(); g.Lost(); return g }, "b", at, ErrNotLeader},
 		"another office": {func() *Granter {
 			g := confirmed()
 			g.Elected(6, at)
 			g.Ready(5)
 			return g
-		}, "b", at, NotReady},
+		}, "b", at, ErrNotReady},
 		"a change under way": {func() *Granter {
 			g := confirmed()
 			g.Configured(Configuration{Index: 7, Voters: []string{"a", "b", "c", "d"}})
 			return g
-		}, "b", at, Changing},
-		"being removed": {func() *Granter { g := confirmed(); g.Evict("d"); return g }, "d", at, Evicted},
+		}, "b", at, ErrChanging},
+		"being removed": {func() *Granter { g := confirmed(); g.Evict("d"); return g }, "d", at, ErrEvicted},
 		"kept":          {func() *Granter { g := confirmed(); g.Evict("d"); g.Keep("d"); return g }, "d", at, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -360,7 +360,7 @@ func TestFreeze(t *testing.T) {
 		g, at := settled(t)
 		at = expire(t, g, "d", at)
 		at = expire(t, g, "d", at)
-		if err := try(g, "d", at+29*time.Second); !errors.Is(err, Frozen) {
+		if err := try(g, "d", at+29*time.Second); !errors.Is(err, ErrFrozen) {
 			t.Errorf("got %v", err)
 		}
 		if err := try(g, "d", at+30*time.Second); err != nil {

@@ -40,9 +40,9 @@ func (c conf) majority(yes func(string) bool) bool {
 
 // latest returns the newest configuration in a log, and its index.
 func latest(log []entry) (conf, uint64) {
-	for i := len(log) - 1; i >= 0; i-- {
-		if log[i].kind == membership {
-			return log[i].conf, uint64(i + 1)
+	for i, e := range slices.Backward(log) {
+		if e.kind == membership {
+			return e.conf, uint64(i + 1)
 		}
 	}
 	return conf{}, 0

@@ -12,10 +12,10 @@ type Newcomer struct {
 	InCluster bool // it has a cluster id
 }
 
-// Waiting is why a member may not try to begin a cluster now. It is meant for the log.
-type Waiting string
+// WaitingError is why a member may not try to begin a cluster now. It is meant for the log.
+type WaitingError string
 
-func (w Waiting) Error() string { return string(w) }
+func (w WaitingError) Error() string { return string(w) }
 
 // Ballot is whom a candidate asks for promises, itself included, and how many
 // it must have.
@@ -26,18 +26,18 @@ type Ballot struct {
 
 // Bootstrap decides whether self may try to begin a cluster. join says that it
 // was told of other members; alive are those that are seen, self among them or
-// not. The error is a Waiting.
+// not. The error is a WaitingError.
 func Bootstrap(self Newcomer, join bool, alive []Newcomer) (Ballot, error) {
 	if self.InCluster {
-		return Ballot{}, Waiting("this member is in a cluster")
+		return Ballot{}, WaitingError("this member is in a cluster")
 	}
 	alive = slices.DeleteFunc(slices.Clone(alive), func(p Newcomer) bool { return p.Store == self.Store })
 	if i := slices.IndexFunc(alive, func(p Newcomer) bool { return p.InCluster }); i >= 0 {
-		return Ballot{}, Waiting("there is a cluster: waiting to be added to it; member " + alive[i].Store + " belongs to it")
+		return Ballot{}, WaitingError("there is a cluster: waiting to be added to it; member " + alive[i].Store + " belongs to it")
 	}
 	if self.Expect < 2 {
 		if join {
-			return Ballot{}, Waiting("waiting for a cluster to join; to begin one, start all of its first members with the same --expect")
+			return Ballot{}, WaitingError("waiting for a cluster to join; to begin one, start all of its first members with the same --expect")
 		}
 		return Ballot{Ask: []string{self.Store}, Need: 1}, nil
 	}
@@ -46,7 +46,7 @@ func Bootstrap(self Newcomer, join bool, alive []Newcomer) (Ballot, error) {
 		switch {
 		case p.Expect < 2:
 		case p.Expect != self.Expect:
-			return Ballot{}, Waiting(fmt.Sprintf("member %s expects %d members, this one %d: they must be told the same", p.Store, p.Expect, self.Expect))
+			return Ballot{}, WaitingError(fmt.Sprintf("member %s expects %d members, this one %d: they must be told the same", p.Store, p.Expect, self.Expect))
 		default:
 			ask = append(ask, p.Store)
 		}
@@ -54,10 +54,10 @@ func Bootstrap(self Newcomer, join bool, alive []Newcomer) (Ballot, error) {
 	slices.Sort(ask)
 	ask = slices.Compact(ask)
 	if len(ask) < self.Expect {
-		return Ballot{}, Waiting(fmt.Sprintf("%d of the %d expected members are here", len(ask), self.Expect))
+		return Ballot{}, WaitingError(fmt.Sprintf("%d of the %d expected members are here", len(ask), self.Expect))
 	}
 	if ask[0] != self.Store {
-		return Ballot{}, Waiting("member " + ask[0] + " is to begin the cluster")
+		return Ballot{}, WaitingError("member " + ask[0] + " is to begin the cluster")
 	}
 	return Ballot{Ask: ask, Need: self.Expect}, nil
 }

@@ -52,7 +52,7 @@ func TestBootstrap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := Bootstrap(c.self, c.join, c.alive)
 			if c.wait != "" {
-				var w Waiting
+				var w WaitingError
 				if !errors.As(err, &w) || !strings.Contains(err.Error(), c.wait) {
 					t.Fatalf("got %v, want to wait: %s", err, c.wait)
 				}

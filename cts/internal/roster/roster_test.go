@@ -15,11 +15,11 @@ const started = time.Hour // when the leader a of the tables was elected
 // as "a b", or "b@there" at another address than "at-b". The leader is a.
 func cluster(servers, alive string) State {
 	s := State{Self: "a", Committed: true, Now: started, Elected: started, Seen: map[string]time.Duration{}, Lag: map[string]uint64{}}
-	for _, f := range strings.Fields(servers) {
+	for f := range strings.FieldsSeq(servers) {
 		id := f[:len(f)-1]
 		s.Servers = append(s.Servers, Server{ID: id, Address: "at-" + id, Voter: strings.HasSuffix(f, "+")})
 	}
-	for _, f := range strings.Fields(alive) {
+	for f := range strings.FieldsSeq(alive) {
 		id, addr, moved := strings.Cut(f, "@")
 		if !moved {
 			addr = "at-" + id

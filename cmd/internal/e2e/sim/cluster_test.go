@@ -183,7 +183,7 @@ func must(t *testing.T, err error) {
 // there costs nothing.
 func memory(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "sojourn-sim-")
+	dir, err := os.MkdirTemp("/dev/shm", "sojourn-sim-") //nolint:usetesting // TempDir is on the disk
 	if err != nil {
 		return t.TempDir()
 	}
