@@ -22,7 +22,7 @@ func TestBoard(t *testing.T) {
 	for n := range made {
 		alive[n] = true
 	}
-	for ended := 1; ended < made; ended++ {
+	for range made {
 		s, ok := b.take(random)
 		if !ok || !alive[s.number] {
 			t.Fatalf("take gave %v, %v", s, ok)
@@ -31,7 +31,7 @@ func TestBoard(t *testing.T) {
 		b.bury(s)
 		// Of those that a watcher sees the one that ended last is among the most.
 		if last := b.ended[(b.next-1+len(b.ended))%len(b.ended)]; last != s {
-			t.Fatalf("the latest of %d ended is %v, want %v", ended, last, s)
+			t.Fatalf("the one that ended last is %v, want %v", last, s)
 		}
 		for range 20 {
 			if s, ok := b.watch(random); !ok || s.number >= made {
@@ -39,7 +39,10 @@ func TestBoard(t *testing.T) {
 			}
 		}
 	}
-	if len(b.ended) != endedKept || len(b.all) != made || len(b.alive) != 1 {
+	if _, ok := b.take(random); ok {
+		t.Error("more was taken than was posted")
+	}
+	if len(b.ended) != endedKept || len(b.all) != made || len(b.alive) != 0 {
 		t.Errorf("%d ended, %d alive, %d of all", len(b.ended), len(b.alive), len(b.all))
 	}
 }

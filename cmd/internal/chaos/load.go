@@ -27,8 +27,8 @@ type LoadConfig struct {
 	Operator client.OperatorToken
 	// Seed makes the choices of the workers.
 	Seed uint64
-	// Writers log in and out, Readers validate; each is a worker with
-	// connections of its own. 8 of each when zero.
+	// Writers log in, every second one out, Readers validate; each is a worker
+	// with connections of its own. 8 of each when zero.
 	Writers, Readers int
 	// Watchers of each member read sessions at this member alone, those above
 	// all that have ended: a member that others go around, because it is cut off
@@ -160,9 +160,13 @@ func (l *Load) Run(ctx context.Context) error {
 	group.Go(func() { l.watch(ctx, stop) })
 	for i := range l.cfg.Writers + l.cfg.Readers {
 		w := l.worker(i, stop)
-		work := w.write
-		if i >= l.cfg.Writers {
-			work = w.read
+		work := w.read
+		switch {
+		case i >= l.cfg.Writers:
+		case i%2 == 0:
+			work = w.enter
+		default:
+			work = w.leave
 		}
 		group.Go(func() {
 			defer w.close()

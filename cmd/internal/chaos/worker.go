@@ -97,22 +97,27 @@ func (w *worker) again(ctx context.Context, o history.Outcome, try int) bool {
 	return try+1 < tries && ctx.Err() == nil
 }
 
-// write logs in, and as a rule logs a session out: the number of live ones
-// grows slowly.
-func (w *worker) write(ctx context.Context) {
+// enter logs in. Whoever logs in does not log out as well: when the leader is
+// gone all of them might wait for the one, and nobody would ask for the other.
+func (w *worker) enter(ctx context.Context) {
 	if s, ok := w.login(ctx); ok {
 		w.load.mu.Lock()
 		w.load.board.post(s)
 		w.load.mu.Unlock()
 	}
 	w.breathe(ctx)
-	if w.random.IntN(4) == 0 || ctx.Err() != nil {
-		return
-	}
+}
+
+// leave logs out a session that somebody else has made. It takes its time: fewer
+// sessions end than are made, so that there are always some to end, and in the
+// end some to have been kept.
+func (w *worker) leave(ctx context.Context) {
+	w.breathe(ctx)
+	w.breathe(ctx)
 	w.load.mu.Lock()
 	s, ok := w.load.board.take(w.random)
 	w.load.mu.Unlock()
-	if ok {
+	if ok && ctx.Err() == nil {
 		w.logout(ctx, s)
 	}
 }
