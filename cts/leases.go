@@ -312,7 +312,7 @@ func (s *Store) grant(member string, applied uint64) (lease.Grant, error) {
 	defer l.mu.Unlock()
 	s.configured()
 	grant, err := l.granter.Grant(member, l.clock(), own)
-	if !errors.Is(err, lease.NotMember) {
+	if !errors.Is(err, lease.ErrNotMember) {
 		l.heard[member] = heard{applied: applied, at: l.clock()}
 	}
 	return grant, err
