@@ -19,8 +19,10 @@ const (
 	// maxTogether and maxTogetherBytes bound what one log entry packs.
 	maxTogether      = 256
 	maxTogetherBytes = 256 << 10
-	// maxFlying is how many log entries are on their way at once: while one is
-	// flushed the next gathers.
+	// maxFlying is how many log entries are on their way at once while no other
+	// member takes the log: while one is flushed the next gathers. With others it
+	// is one. Each entry has a price for all of them, so what comes meanwhile
+	// gathers in the next.
 	maxFlying = 3
 )
 
@@ -75,6 +77,7 @@ type proposer struct {
 type flying struct {
 	future raft.ApplyFuture
 	packed []*proposal
+	slots  int // that it takes of maxFlying
 }
 
 func newProposer(r *raft.Raft) *proposer {
@@ -138,6 +141,14 @@ func unknown(reason string) error {
 	return &session.UnavailableError{Reason: reason, Unknown: true, RetryAfter: retryAfter}
 }
 
+// share is how many of the slots an entry takes.
+func (p *proposer) share() int {
+	if len(p.raft.GetConfiguration().Configuration().Servers) > 1 {
+		return maxFlying
+	}
+	return 1
+}
+
 func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 	defer close(flights)
 	defer close(p.ended)
@@ -152,11 +163,14 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 				return
 			}
 		}
-		select {
-		case slots <- struct{}{}: // meanwhile more gather
-		case <-p.stop:
-			first.end(outcome{err: unavailable("closing")})
-			return
+		share := p.share()
+		for range share { // meanwhile more gather
+			select {
+			case slots <- struct{}{}:
+			case <-p.stop:
+				first.end(outcome{err: unavailable("closing")})
+				return
+			}
 		}
 		packed := []*proposal{first}
 		packed, kept = p.gather(packed)
@@ -168,7 +182,7 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 		}
 		p.entries.Add(1)
 		p.commands.Add(uint64(len(packed)))
-		flights <- flying{p.raft.Apply(command.AppendEntry(make([]byte, 0, size), entry), 0), packed}
+		flights <- flying{p.raft.Apply(command.AppendEntry(make([]byte, 0, size), entry), 0), packed, share}
 	}
 }
 
@@ -225,7 +239,9 @@ func land(flights <-chan flying, slots <-chan struct{}) {
 				w.end(outcome{done: done{results.Each[i], place{w.term, f.future.Index()}}})
 			}
 		}
-		<-slots
+		for range f.slots {
+			<-slots
+		}
 	}
 }
 

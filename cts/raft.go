@@ -33,7 +33,7 @@ func (s *Store) raftConfig() *raft.Config {
 	c.HeartbeatTimeout = c.ElectionTimeout // electNow shortens it
 	c.LeaderLeaseTimeout = s.slow(leaderTimeout)
 	c.CommitTimeout = commitTimeout
-	c.MaxAppendEntries = 256
+	c.MaxAppendEntries = 64
 	c.BatchApplyCh = true
 	c.NoSnapshotRestoreOnStart = true
 	c.ShutdownOnRemove = false
