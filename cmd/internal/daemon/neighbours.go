@@ -56,7 +56,9 @@ type neighbours struct {
 	config Config
 	link   *link.Link     // nil for a member alone
 	udp    net.PacketConn // nil for a member alone
-	gossip net.Listener   // nil for a member alone
+	// gossip and raft are nil for a member alone. Who comes before somebody
+	// takes them waits.
+	gossip, raft net.Listener
 
 	// alone is a view of this member, until there is a membership.
 	alone      atomic.Pointer[placement.View]
@@ -126,7 +128,7 @@ func (n *neighbours) open(c config.Cluster) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), n.udp.Close())
 	}
-	n.gossip = n.link.Listen(link.Gossip) // those who come before join wait
+	n.gossip, n.raft = n.link.Listen(link.Gossip), n.link.Listen(link.Raft)
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		return errors.Join(err, n.close())
@@ -298,7 +300,7 @@ func notDone(err error) bool {
 // storeNetwork is what the token store sees of the cluster.
 type storeNetwork struct{ *neighbours }
 
-func (n storeNetwork) Listen() net.Listener { return n.link.Listen(link.Raft) }
+func (n storeNetwork) Listen() net.Listener { return n.raft }
 
 func (n storeNetwork) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	return n.link.Dial(ctx, link.Raft, addr)
