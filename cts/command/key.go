@@ -64,6 +64,12 @@ func tagged(tag byte, id [16]byte) []byte {
 	return b
 }
 
+// ByID reports whether a key is made of nothing but a session's or a journey's
+// id, and so is looked up before it is inserted.
+func ByID(key []byte) bool {
+	return len(key) == 17 && (key[0] == tagSession || key[0] == tagAccess || key[0] == tagJourney)
+}
+
 // SessionIDs reads ids out of keys that end in one: SessionKey, UserPrefix.
 func SessionIDs(key []byte) (session.ID, bool) {
 	if len(key) < 17 {

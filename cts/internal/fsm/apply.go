@@ -110,7 +110,8 @@ func (b *batch) begin() error {
 		return ErrClosed
 	}
 	at := b.f.meta.Applied
-	b.tx = &tx{db: b.f.db, txn: b.f.db.NewTransactionAt(at, true), at: at, totals: &b.next.Totals}
+	b.f.known.begin(at, b.f.readKnown)
+	b.tx = &tx{db: b.f.db, txn: b.f.db.NewTransactionAt(at, true), at: at, totals: &b.next.Totals, known: &b.f.known}
 	return nil
 }
 
@@ -166,6 +167,7 @@ func (b *batch) commit() error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	f := b.f
+	f.known.at = b.next.Applied
 	f.saved.Lock()
 	f.meta = b.next
 	f.saved.Unlock()

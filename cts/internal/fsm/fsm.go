@@ -60,11 +60,15 @@ type FSM struct {
 
 	meta      Meta   // of the last transaction; only raft's goroutine
 	seen      uint64 // last index that raft handed over; only raft's goroutine
+	known     known  // only raft's goroutine
 	committed atomic.Uint64
 	applied   progress
 	err       atomic.Pointer[error]
 
 	entries, commands, bytes atomic.Uint64 // applied since Open
+
+	side    sync.WaitGroup // what runs beside raft's goroutine
+	closing atomic.Bool
 
 	mu     sync.RWMutex // held to read; Close takes it
 	closed bool
@@ -119,6 +123,8 @@ func openBadger(o Options) (db *badger.DB, err error) {
 
 // Close closes the files, and flushes them. raft must have been shut down.
 func (f *FSM) Close() error {
+	f.closing.Store(true)
+	f.side.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {

@@ -17,6 +17,7 @@ type tx struct {
 	at     uint64 // reads see versions up to this
 	index  uint64 // the log entry being applied
 	totals *command.Totals
+	known  *known
 	err    error
 }
 
@@ -28,6 +29,9 @@ func (t *tx) fail(err error) {
 
 // Get implements command.Tx.
 func (t *tx) Get(key []byte) ([]byte, bool) {
+	if t.known.absent(key) {
+		return nil, false
+	}
 	item, err := t.txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, false
@@ -52,6 +56,7 @@ func (t *tx) set(key, value []byte) {
 
 // Insert implements command.Tx.
 func (t *tx) Insert(key, value []byte) {
+	t.known.add(key)
 	if !command.Own(key) {
 		Add(t.totals, key, value)
 	}
