@@ -106,7 +106,7 @@ func newPlaceIn(t *testing.T, dir string) *place {
 
 // readyLine is what a member prints when it serves.
 type readyLine struct {
-	Event, Name, HTTP, Realm, Journey, User, Password string
+	Event, Name, HTTP, Cluster, Realm, Journey, User, Password string
 }
 
 // member is one process.
@@ -136,9 +136,30 @@ func (p *place) start(t *testing.T, args ...string) *member {
 // try is start for a member that may refuse.
 func (p *place) try(t *testing.T, args ...string) (*member, error) {
 	t.Helper()
+	begun := time.Now()
+	m, said := p.launch(t, args...)
+	var err error
+	select {
+	case err = <-said:
+	case <-time.After(readyLimit):
+		m.kill(t)
+		return nil, fmt.Errorf("not ready within %v:\n%s", readyLimit, m.log)
+	}
+	if err != nil {
+		m.wait(t, stopLimit)
+		return m, fmt.Errorf("%w: %s", err, m.log)
+	}
+	m.took = time.Since(begun)
+	return m, nil
+}
+
+// launch runs a member, ready or not. said gets the end of waiting for its ready
+// line.
+func (p *place) launch(t *testing.T, args ...string) (m *member, said <-chan error) {
+	t.Helper()
 	binary, err := build()
 	must(t, err)
-	m := &member{place: p, log: &transcript{also: t.Output()}, gone: make(chan struct{})}
+	m = &member{place: p, log: &transcript{also: t.Output()}, gone: make(chan struct{})}
 	m.cmd = exec.Command(binary, append([]string{
 		"serve", "--name", "one", "--data", p.data, "--secret", p.secretFile, "--http", "127.0.0.1:0",
 		"--set", "limits.minFreeDisk=64MiB",
@@ -151,7 +172,6 @@ func (p *place) try(t *testing.T, args ...string) (*member, error) {
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	stdout, err := m.cmd.StdoutPipe()
 	must(t, err)
-	begun := time.Now()
 	must(t, m.cmd.Start())
 	t.Cleanup(func() {
 		if !m.ended() {
@@ -166,26 +186,15 @@ func (p *place) try(t *testing.T, args ...string) (*member, error) {
 			lines <- out.Text()
 		}
 	}()
-	said := make(chan error, 1)
+	waited := make(chan error, 1)
 	go func() {
-		said <- m.await(lines)
+		waited <- m.await(lines)
 		for range lines { // there should be none; TestNoSecretInLogs reads them
 		}
 		m.err = m.cmd.Wait()
 		close(m.gone)
 	}()
-	select {
-	case err = <-said:
-	case <-time.After(readyLimit):
-		m.kill(t)
-		return nil, fmt.Errorf("not ready within %v:\n%s", readyLimit, m.log)
-	}
-	if err != nil {
-		m.wait(t, stopLimit)
-		return m, fmt.Errorf("%w: %s", err, m.log)
-	}
-	m.took = time.Since(begun)
-	return m, nil
+	return m, waited
 }
 
 // await reads up to the ready line. Nothing but the listening line may come
