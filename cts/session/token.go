@@ -49,19 +49,25 @@ var c66 = base64.NewEncoding(alphabet).WithPadding('.').Strict() //nolint:gochec
 // log index of the command that created it.
 func (k Keys) Mint(journey [16]byte, index uint64, server string) TokenID {
 	secret := k.secret(journey)
-	storage := binary.BigEndian.AppendUint64(make([]byte, 0, secretLen), index)
+	var storage [secretLen]byte
+	binary.BigEndian.PutUint64(storage[:], index)
 	mark := k.mark(secret[:secretLen], index)
-	storage = append(storage, mark[:markLen]...)
+	copy(storage[8:], mark[:markLen])
 
-	ext := appendUTF(nil, "SI")
+	var extBytes, bytes, key [maxExtensions]byte // longer ones go to the heap
+	ext := appendUTF(extBytes[:0], "SI")
 	ext = appendUTF(ext, server)
 	ext = appendUTF(ext, "SK")
-	ext = appendUTF(ext, c66.EncodeToString(storage))
+	ext = appendUTF(ext, c66.AppendEncode(key[:0], storage[:]))
 	ext = appendUTF(ext, "type")
 	ext = appendUTF(ext, typeCTS)
 	ext = appendUTF(ext, "S1")
 	ext = appendUTF(ext, "")
-	return TokenID(c66.EncodeToString(secret[:secretLen]) + "*" + c66.EncodeToString(ext) + "*")
+
+	token := c66.AppendEncode(bytes[:0], secret[:secretLen])
+	token = append(token, '*')
+	token = c66.AppendEncode(token, ext)
+	return TokenID(append(token, '*'))
 }
 
 // SessionID is the id that the session of a journey has, known before it is
@@ -159,7 +165,7 @@ func storageKey(dst []byte, ext string) int {
 	return -1
 }
 
-func appendUTF(b []byte, text string) []byte {
+func appendUTF[T string | []byte](b []byte, text T) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(text))) //nolint:gosec // our own short texts
 	return append(b, text...)
 }
