@@ -276,6 +276,40 @@ func TestFaultsOfTheProgramPanic(t *testing.T) {
 	}
 }
 
+// Requests at the same time have a goroutine each; then only a few stay.
+func TestHandsStayForTheNextRequest(t *testing.T) {
+	a, b := start(t, "a", 1), start(t, "b", 1)
+	arrived, gate := make(chan struct{}), make(chan struct{})
+	b.Handle(7, func(context.Context, string, []byte) ([]byte, error) {
+		arrived <- struct{}{}
+		<-gate
+		return nil, nil
+	})
+	var calls sync.WaitGroup
+	for range 10 * maxIdle {
+		calls.Go(func() {
+			if _, err := a.Call(t.Context(), b.addr(), 7, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 10 * maxIdle {
+		<-arrived
+	}
+	if idle := b.hands.idle.Load(); idle != 0 {
+		t.Errorf("%d idle while all work", idle)
+	}
+	close(gate)
+	calls.Wait()
+	for b.hands.idle.Load() != maxIdle {
+		runtime.Gosched()
+	}
+	go func() { <-arrived }()
+	if _, err := a.Call(t.Context(), b.addr(), 7, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func BenchmarkCall(b *testing.B) {
 	for _, size := range []int{256, 64 << 10} {
 		for _, callers := range []int{1, 64, 512} {

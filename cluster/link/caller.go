@@ -16,6 +16,10 @@ const (
 	pingTicks = 2  // between pings while something is expected
 	deadTicks = 6  // without a byte while something is expected
 	idleTicks = 20 // without a byte before an idle connection is pinged
+
+	// inlineBytes of requests may be unread at the peer when a caller writes its
+	// own: any socket's buffer takes them.
+	inlineBytes = 4 << 10
 )
 
 var (
@@ -40,10 +44,16 @@ type caller struct {
 	last    uint64
 	pending map[uint64]*call
 	spare   []*call
+	// sent counts the bytes of all requests, seen those that the peer has read
+	// for certain: it has answered a later one.
+	sent, seen uint64
 }
 
 // call waits for one answer.
-type call struct{ done chan result }
+type call struct {
+	done chan result
+	sent uint64 // with its request
+}
 
 type result struct {
 	body []byte
@@ -56,7 +66,7 @@ func newCaller(addr string, conn *stream, slow time.Duration, gone func()) *call
 		conn:    conn,
 		slow:    slow,
 		gone:    gone,
-		out:     newOutbox(),
+		out:     newOutbox(conn, slow, func(tally) {}),
 		slots:   make(chan struct{}, maxCalls),
 		done:    make(chan struct{}),
 		pending: map[uint64]*call{},
@@ -80,7 +90,7 @@ func (c *caller) call(ctx context.Context, service byte, body []byte) ([]byte, e
 		return nil, &DownError{c.addr, errUnwritten}
 	}
 	var r result
-	if !c.out.put(frame{id: id, kind: frameRequest, sub: service, arg: remaining(ctx), body: body}) {
+	if !c.submit(k, frame{id: id, kind: frameRequest, sub: service, arg: remaining(ctx), body: body}) {
 		r.err = &DownError{c.addr, errUnwritten}
 		if c.take(id) == nil {
 			<-k.done // fail was faster and has called it lost
@@ -96,6 +106,26 @@ func (c *caller) call(ctx context.Context, service byte, body []byte) ([]byte, e
 	c.spare = append(c.spare, k)
 	c.mu.Unlock()
 	return r.body, r.err
+}
+
+// submit queues a request, and writes it if that cannot make the caller wait.
+func (c *caller) submit(k *call, f frame) bool {
+	c.mu.Lock()
+	queued := c.out.queue(f)
+	c.sent += uint64(frameHead + len(f.body)) //nolint:gosec // a length
+	k.sent = c.sent
+	inline := c.sent-c.seen <= inlineBytes
+	c.mu.Unlock()
+	switch {
+	case !queued:
+	case !inline:
+		c.out.rouse()
+	default:
+		if err := c.out.flush(); err != nil {
+			c.fail(fmt.Errorf("write: %w", err))
+		}
+	}
+	return queued
 }
 
 // abandon ends a call whose caller waits no longer.
@@ -141,6 +171,18 @@ func (c *caller) take(id uint64) *call {
 	return k
 }
 
+// answered is take for an answer: the peer has read all up to that request.
+func (c *caller) answered(id uint64) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.pending[id]
+	delete(c.pending, id)
+	if k != nil {
+		c.seen = max(c.seen, k.sent)
+	}
+	return k
+}
+
 func (c *caller) inFlight() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,7 +211,7 @@ func (c *caller) read() error {
 		default:
 			return fmt.Errorf("read: %w: kind %d to a caller", errFrame, f.kind)
 		}
-		if k := c.take(f.id); k != nil {
+		if k := c.answered(f.id); k != nil {
 			k.done <- out
 		}
 	}

@@ -52,7 +52,12 @@
 //
 //	00 00 00 10  00 00 00 00 00 00 00 01  01  02  00 00 03 e8  68 69
 //
-// One goroutine for each direction writes, and takes all that waits at a time.
+// Whoever has a frame writes it, with all that waits at that moment; while
+// somebody writes, the others only queue. Answers are written by their handler's
+// goroutine. A caller writes its request itself only while at most 4 KiB of
+// requests may be unread at the peer, which any socket's buffer takes: it must not
+// wait for longer than its context lasts. Further ones are left to a goroutine
+// that each direction has for what nobody else writes.
 //
 // # What a caller learns
 //

@@ -35,9 +35,8 @@ type Config struct {
 
 // Handler carries out a request of another member and returns the answer. ctx
 // ends when the caller stops waiting, its connection breaks or the link closes.
-// The body belongs to the handler, what it returns to the link. Handlers run
-// each on its own goroutine; one that panics is logged, its caller gets a
-// RemoteError.
+// The body belongs to the handler, what it returns to the link. Handlers never
+// wait for each other; one that panics is logged, its caller gets a RemoteError.
 type Handler func(ctx context.Context, from string, body []byte) ([]byte, error)
 
 // Link is one member's end of the connections to all others. Its methods may be
@@ -49,6 +48,7 @@ type Link struct {
 	refusals *refusals
 	slots    chan struct{} // handshakes under way
 	accepted handlers
+	hands    hands
 
 	ctx    context.Context // ends with the link
 	cancel context.CancelCauseFunc
@@ -95,6 +95,7 @@ func New(c Config) (*Link, error) {
 	}
 	l.accepted.services = map[byte]Handler{}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.hands.jobs, l.hands.over = make(chan job), l.ctx.Done()
 	l.wg.Go(l.accept)
 	return l, nil
 }

@@ -14,16 +14,21 @@ const (
 )
 
 // outbox holds the frames that wait to be written to one connection. Any
-// goroutine puts, one runs. A frame is encoded under the lock: once it is taken
-// or dropped its body is not looked at any more.
+// goroutine puts or flushes, one runs. A frame is encoded under the lock: once it
+// is taken or dropped its body is not looked at any more.
 type outbox struct {
-	wake chan struct{} // one place: there is something to write
-	done chan struct{} // closed by close
+	w     deadlineWriter
+	slow  time.Duration
+	wrote func(tally)   // told of each write, done or failed
+	wake  chan struct{} // one place: there is something to write
+	done  chan struct{} // closed by close
 
-	mu     sync.Mutex
-	frames []frame
-	first  int // frames before it are written
-	closed bool
+	mu      sync.Mutex
+	frames  []frame
+	first   int // frames before it are written
+	closed  bool
+	writing bool   // somebody writes
+	buf     []byte // of who writes
 }
 
 // deadlineWriter is the part of a net.Conn that a writer needs.
@@ -32,24 +37,47 @@ type deadlineWriter interface {
 	SetWriteDeadline(t time.Time) error
 }
 
-func newOutbox() *outbox {
-	return &outbox{wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newOutbox(w deadlineWriter, slow time.Duration, wrote func(tally)) *outbox {
+	return &outbox{w: w, slow: slow, wrote: wrote, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // put queues a frame; false: the outbox is closed and the frame will not be sent.
 func (o *outbox) put(f frame) bool {
+	queued := o.queue(f)
+	if queued {
+		o.rouse()
+	}
+	return queued
+}
+
+// queue is put, but somebody has yet to rouse or to flush.
+func (o *outbox) queue(f frame) bool {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.closed {
-		o.mu.Unlock()
 		return false
 	}
 	o.frames = append(o.frames, f)
-	o.mu.Unlock()
+	return true
+}
+
+// flush writes what waits, up to a batch, if nobody else is writing: that is one
+// goroutine less to wake. It waits until the peer's buffers have room. A failed
+// write is the end of the connection, and the caller's to act upon.
+func (o *outbox) flush() error {
+	more, err := o.write()
+	if more {
+		o.rouse()
+	}
+	return err
+}
+
+// rouse has the one that runs write what waits.
+func (o *outbox) rouse() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // drop takes back the frame with this id; false: it is gone already.
@@ -105,10 +133,8 @@ func tallyOf(frames []frame) (t tally) {
 	return t
 }
 
-// take encodes what waits into b, up to a batch.
+// take encodes what waits into b, up to a batch. mu is held.
 func (o *outbox) take(b []byte) (batch []byte, t tally) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	for o.first < len(o.frames) && len(b) < batchSize {
 		t.add(o.frames[o.first])
 		b = o.frames[o.first].append(b)
@@ -123,28 +149,40 @@ func (o *outbox) take(b []byte) (batch []byte, t tally) {
 	return b, t
 }
 
-// run writes until the outbox is closed or a write fails. After each write, done
-// or failed, it tells what was in it.
-func (o *outbox) run(w deadlineWriter, slow time.Duration, wrote func(tally)) error {
-	buf := make([]byte, 0, 4<<10)
+// write writes a batch of what waits, unless somebody else is writing. It
+// reports whether there is more to write for the one that runs.
+func (o *outbox) write() (more bool, err error) {
+	o.mu.Lock()
+	if o.writing || o.closed || o.first == len(o.frames) {
+		o.mu.Unlock()
+		return false, nil
+	}
+	o.writing = true
+	batch, t := o.take(o.buf[:0])
+	o.mu.Unlock()
+	err = writeAll(o.w, batch, o.slow)
+	o.wrote(t)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.writing = false
+	if cap(batch) <= keepBatch {
+		o.buf = batch
+	}
+	return o.first < len(o.frames), err
+}
+
+// run writes until the outbox is closed or a write fails.
+func (o *outbox) run() error {
 	for {
 		select {
 		case <-o.wake:
 		case <-o.done:
 			return nil
 		}
-		for {
-			batch, t := o.take(buf[:0])
-			if len(batch) == 0 {
-				break
-			}
-			err := writeAll(w, batch, slow)
-			wrote(t)
-			if err != nil {
+		for more := true; more; {
+			var err error
+			if more, err = o.write(); err != nil {
 				return err
-			}
-			if cap(batch) <= keepBatch {
-				buf = batch
 			}
 		}
 	}

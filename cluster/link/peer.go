@@ -85,7 +85,7 @@ func (l *Link) meetPeer(p *peer, addr string) {
 	close(p.ready)
 	l.mu.Unlock()
 	l.wg.Go(func() {
-		if err := p.caller.out.run(conn, l.slow, func(tally) {}); err != nil {
+		if err := p.caller.out.run(); err != nil {
 			p.caller.fail(fmt.Errorf("write: %w", err))
 		}
 	})

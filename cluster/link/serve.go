@@ -76,9 +76,10 @@ type server struct {
 
 // serve reads requests until the connection breaks.
 func (l *Link) serve(conn *stream, from string) {
-	s := &server{l: l, conn: conn, from: from, out: newOutbox()}
+	s := &server{l: l, conn: conn, from: from}
+	s.out = newOutbox(conn, l.slow, s.release)
 	l.wg.Go(func() {
-		_ = s.out.run(conn, l.slow, s.release)
+		_ = s.out.run()
 		_ = conn.raw.Close()
 	})
 	ctx, cancel := context.WithCancelCause(l.ctx)
@@ -125,7 +126,7 @@ func (s *server) begin(ctx context.Context, f frame) {
 		s.out.put(frame{id: f.id, kind: frameRefusal, sub: why})
 		return
 	}
-	s.l.wg.Go(func() { s.handle(ctx, h, f) })
+	s.l.hands.take(&s.l.wg, job{s, ctx, h, f})
 }
 
 func (s *server) admit(size int) bool {
@@ -189,8 +190,12 @@ func (s *server) answer(reply frame, size int) {
 	s.mu.Lock()
 	s.load += len(reply.body) - size
 	s.mu.Unlock()
-	if !s.out.put(reply) {
+	if !s.out.queue(reply) {
 		s.release(tally{answers: 1, bytes: len(reply.body)})
+		return
+	}
+	if err := s.out.flush(); err != nil {
+		_ = s.conn.raw.Close() // its reader notices
 	}
 }
 

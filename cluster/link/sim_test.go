@@ -346,13 +346,43 @@ func TestInFlightIsBounded(t *testing.T) {
 	})
 }
 
+// A peer that reads nothing fills the buffers between. Nobody waits for that
+// longer than its context lasts, though small requests are written by those who
+// make them.
+func TestCallsEndInTimeThoughBuffersAreFull(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, _ *member) {
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		n.Cut("a", "b")
+		const limit = 5 * time.Millisecond
+		for range 100 { // in all, less than the silence that is noticed
+			for _, size := range []int{20 << 10, 100} {
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				began := time.Now()
+				if _, err := a.Call(ctx, address, 1, make([]byte, size)); err == nil {
+					t.Fatal("answered")
+				}
+				if took := time.Since(began); took > limit {
+					t.Fatalf("ended after %v", took)
+				}
+				cancel()
+			}
+		}
+		n.Heal()
+		if answer, err := a.Call(t.Context(), address, 1, []byte("x")); err != nil || len(answer) == 0 {
+			t.Errorf("%q, %v", answer, err)
+		}
+	})
+}
+
 // A connection can be lost while requests wait to be written; those go once more.
 func TestUnwrittenRequestsGoOnceMore(t *testing.T) {
 	c := newCaller("x", &stream{raw: discarded(t)}, 1, func() {})
 	errs := make(chan error)
 	for range 2 {
 		go func() {
-			_, err := c.call(t.Context(), 1, nil)
+			_, err := c.call(t.Context(), 1, make([]byte, inlineBytes)) // too much to be written by the caller
 			errs <- err
 		}()
 	}
