@@ -41,16 +41,15 @@ func newOutbox(w deadlineWriter, slow time.Duration, wrote func(tally)) *outbox 
 	return &outbox{w: w, slow: slow, wrote: wrote, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// put queues a frame; false: the outbox is closed and the frame will not be sent.
-func (o *outbox) put(f frame) bool {
-	queued := o.queue(f)
-	if queued {
+// put queues a frame, which a closed outbox will not send.
+func (o *outbox) put(f frame) {
+	if o.queue(f) {
 		o.rouse()
 	}
-	return queued
 }
 
-// queue is put, but somebody has yet to rouse or to flush.
+// queue is put, but somebody has yet to rouse or to flush; false: the outbox is
+// closed and the frame will not be sent.
 func (o *outbox) queue(f frame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
