@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -24,6 +25,12 @@ const (
 	// is one. Each entry has a price for all of them, so what comes meanwhile
 	// gathers in the next.
 	maxFlying = 3
+	// Then an entry also waits, if the one before it packed many commands: until
+	// it has enough to share its price, or for gatherTime. Few writers are never
+	// held up.
+	gatherTime = time.Millisecond
+	many       = 4
+	enough     = 64
 )
 
 // proposal is one command on its way through the log.
@@ -66,6 +73,9 @@ type proposer struct {
 	// landed is closed when everything that was proposed has come to an end.
 	landed chan struct{}
 	group  sync.WaitGroup
+	// filled is sent to when an entry that lingers has enough.
+	filled chan struct{}
+	target atomic.Int64 // how many in the queue are enough; 0 while none lingers
 
 	// term is the one in which this member leads and is up to date, 0 while it
 	// does not. What is decided in one term is only carried out in it.
@@ -81,7 +91,7 @@ type flying struct {
 }
 
 func newProposer(r *raft.Raft) *proposer {
-	p := &proposer{raft: r, queue: make(chan *proposal, maxWaiting), stop: make(chan struct{}), ended: make(chan struct{}), landed: make(chan struct{})}
+	p := &proposer{raft: r, queue: make(chan *proposal, maxWaiting), stop: make(chan struct{}), ended: make(chan struct{}), landed: make(chan struct{}), filled: make(chan struct{}, 1)}
 	flights := make(chan flying, maxFlying)
 	slots := make(chan struct{}, maxFlying)
 	p.group.Go(func() { p.pack(flights, slots) })
@@ -109,6 +119,9 @@ func (p *proposer) propose(data []byte, term uint64, release func()) *proposal {
 	}
 	select {
 	case p.queue <- w:
+		if t := p.target.Load(); t > 0 && int64(len(p.queue)) >= t {
+			signal(p.filled)
+		}
 	default:
 		w.end(outcome{err: unavailable("%d writes are waiting", maxWaiting)})
 	}
@@ -154,6 +167,7 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 	defer close(p.ended)
 	defer p.refuse()
 	var kept *proposal // did not fit
+	last := 0          // how many commands the last entry packed
 	for {
 		first := kept
 		if first == nil {
@@ -164,13 +178,11 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 			}
 		}
 		share := p.share()
-		for range share { // meanwhile more gather
-			select {
-			case slots <- struct{}{}:
-			case <-p.stop:
-				first.end(outcome{err: unavailable("closing")})
-				return
-			}
+		flew := len(slots) > 0
+		lingers := share > 1 && last >= many && kept == nil
+		if !p.room(slots, share) || lingers && !p.linger(last, flew) {
+			first.end(outcome{err: unavailable("closing")})
+			return
 		}
 		packed := []*proposal{first}
 		packed, kept = p.gather(packed)
@@ -180,9 +192,53 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 			entry.Commands[i] = w.data
 			size += len(w.data) + 4
 		}
+		last = len(packed)
 		p.entries.Add(1)
 		p.commands.Add(uint64(len(packed)))
 		flights <- flying{p.raft.Apply(command.AppendEntry(make([]byte, 0, size), entry), 0), packed, share}
+	}
+}
+
+// room waits for slots; meanwhile more commands gather. It is false when the
+// proposer ends.
+func (p *proposer) room(slots chan<- struct{}, share int) bool {
+	for range share {
+		select {
+		case slots <- struct{}{}:
+		case <-p.stop:
+			return false
+		}
+	}
+	return true
+}
+
+// linger lets more commands gather: until each writer that is known of has one
+// waiting. These are those of the last entry, and if it was on its way until now,
+// those that have come meanwhile. It is false when the proposer ends.
+func (p *proposer) linger(last int, flew bool) bool {
+	target := last - 1 // beside the first
+	if flew {
+		target += 1 + len(p.queue)
+	}
+	target = min(target, enough)
+	select {
+	case <-p.filled: // too late for the entry before
+	default:
+	}
+	p.target.Store(int64(target))
+	defer p.target.Store(0)
+	if len(p.queue) >= target {
+		return true
+	}
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.filled:
+		return true
+	case <-p.stop:
+		return false
 	}
 }
 
