@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"sojourn/cts/internal/octets"
 )
 
 // ErrMalformed says that bytes are no command, entry or record.
@@ -48,18 +50,6 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(nanos(t))) //nolint:gosec // two's complement, read back the same way
 }
 
-func appendText[T ~string | ~[]byte](b []byte, text T) []byte {
-	b = binary.AppendUvarint(b, uint64(len(text)))
-	return append(b, text...)
-}
-
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
 // appendMap writes a map in the order of its keys: equal maps, equal bytes.
 func appendMap(b []byte, m map[string]string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m)))
@@ -69,142 +59,35 @@ func appendMap(b []byte, m map[string]string) []byte {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		b = appendText(b, key)
-		b = appendText(b, m[key])
+		b = octets.AppendText(b, key)
+		b = octets.AppendText(b, m[key])
 	}
 	return b
 }
 
-// A reader takes values off bytes. After the first fault it yields zero values;
-// done reports the fault.
-type reader struct {
-	rest []byte
-	err  error
-	// shared, when not empty, is text that ends as rest does: texts are then parts
-	// of it.
-	shared string
-}
+// reader is octets.Reader with the values of this package.
+type reader struct{ octets.Reader }
 
-// share makes all texts from here on parts of one string: for values with many
-// texts, which are kept or dropped together.
-func (r *reader) share() { r.shared = string(r.rest) }
-
-func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = malformed(format, args...)
-	}
-	r.rest = nil
-}
-
-// take returns the next n bytes, which belong to the input.
-func (r *reader) take(n int) []byte {
-	if n < 0 || n > len(r.rest) {
-		r.fail("%d bytes wanted, %d left", n, len(r.rest))
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) bool() bool {
-	switch b := r.byte(); b {
-	case 0:
-		return false
-	case 1:
-		return true
-	default:
-		r.fail("%d is no truth value", b)
-		return false
-	}
-}
-
-func (r *reader) uint64() uint64 {
-	if b := r.take(8); b != nil {
-		return binary.BigEndian.Uint64(b)
-	}
-	return 0
-}
+func on(data []byte) reader { return reader{octets.On(data, ErrMalformed)} }
 
 func (r *reader) time() time.Time {
-	return fromNanos(int64(r.uint64())) //nolint:gosec // two's complement, as it was written
-}
-
-func (r *reader) id() (id [16]byte) {
-	if b := r.take(16); b != nil {
-		id = [16]byte(b)
-	}
-	return id
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 || (n > 1 && r.rest[n-1] == 0) { // one value, one encoding
-		r.fail("not a number")
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-// count reads how many items follow, each of at least size bytes, and refuses
-// more than the input can hold or limit allows.
-func (r *reader) count(limit, size int) int {
-	n := r.uvarint()
-	if n > uint64(limit) || n > uint64(len(r.rest)/size) { //nolint:gosec // limits are positive
-		r.fail("%d items", n)
-		return 0
-	}
-	return int(n) //nolint:gosec // at most limit
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.rest)) {
-		r.fail("%d bytes wanted, %d left", n, len(r.rest))
-		return nil
-	}
-	return r.take(int(n)) //nolint:gosec // at most the input's length
-}
-
-func (r *reader) text() string {
-	b := r.bytes()
-	if r.shared == "" {
-		return string(b)
-	}
-	end := len(r.shared) - len(r.rest)
-	return r.shared[end-len(b) : end]
+	return fromNanos(int64(r.Uint64())) //nolint:gosec // two's complement, as it was written
 }
 
 // strings reads a map that appendMap wrote; nil when it is empty.
 func (r *reader) strings() map[string]string {
-	n := r.count(math.MaxInt32, 2)
+	n := r.Count(math.MaxInt32, 2)
 	if n == 0 {
 		return nil
 	}
 	m := make(map[string]string, n)
 	last := ""
 	for i := range n {
-		key := r.text()
-		if r.err == nil && i > 0 && key <= last {
-			r.fail("keys out of order")
+		key := r.Text()
+		if r.Err() == nil && i > 0 && key <= last {
+			r.Fail("keys out of order")
 		}
-		m[key], last = r.text(), key
+		m[key], last = r.Text(), key
 	}
 	return m
-}
-
-// done reports the first fault, or that bytes are left over.
-func (r *reader) done() error {
-	if r.err == nil && len(r.rest) > 0 {
-		r.fail("%d bytes left over", len(r.rest))
-	}
-	return r.err
 }

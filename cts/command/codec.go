@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sojourn/actors/realm"
+	"sojourn/cts/internal/octets"
 	"sojourn/cts/session"
 )
 
@@ -53,7 +54,7 @@ func AppendEntry(b []byte, e Entry) []byte {
 	b = append(b, entryVersion)
 	b = binary.BigEndian.AppendUint64(b, e.Term)
 	for _, c := range e.Commands {
-		b = appendText(b, c)
+		b = octets.AppendText(b, c)
 	}
 	return b
 }
@@ -67,29 +68,29 @@ func DecodeEntry(data []byte) (Entry, error) {
 		return Entry{}, &VersionError{What: "a log entry", Version: data[0]}
 	}
 	e := Entry{Term: binary.BigEndian.Uint64(data[1:])}
-	r := reader{rest: data[entryHeader:]}
-	for len(r.rest) > 0 {
-		e.Commands = append(e.Commands, r.bytes())
+	r := on(data[entryHeader:])
+	for r.Left() > 0 {
+		e.Commands = append(e.Commands, r.Bytes())
 	}
-	return e, r.done()
+	return e, r.Done()
 }
 
 // Decode reads a command. It keeps no reference to data, except in
 // RestoreChunk.
 func Decode(data []byte) (Command, error) {
-	r := &reader{rest: data}
-	op, version := Op(r.byte()), r.byte()
-	if r.err != nil {
-		return nil, r.err
+	r := on(data)
+	op, version := Op(r.Byte()), r.Byte()
+	if r.Err() != nil {
+		return nil, r.Err()
 	}
 	if version != commandVersion {
 		return nil, &VersionError{What: fmt.Sprintf("command %d", op), Version: version}
 	}
 	c := r.command(op)
-	if c == nil && r.err == nil {
+	if c == nil && r.Err() == nil {
 		return nil, &VersionError{What: fmt.Sprintf("command %d, unknown here,", op), Version: version}
 	}
-	if err := r.done(); err != nil {
+	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("command %d: %w", op, err)
 	}
 	return c, nil
@@ -100,43 +101,43 @@ func (r *reader) command(op Op) Command {
 	case OpNoop:
 		return Noop{}
 	case OpClusterID:
-		return ClusterID{ID: r.id()}
+		return ClusterID{ID: r.ID()}
 	case OpPutSession:
 		return r.putSession()
 	case OpDeleteSessions:
 		c := DeleteSessions{At: r.time()}
-		for range r.count(MaxDelete, 16) {
-			c.IDs = append(c.IDs, r.id())
+		for range r.Count(MaxDelete, 16) {
+			c.IDs = append(c.IDs, r.ID())
 		}
 		return c
 	case OpTouch:
 		var c Touch
-		for range r.count(MaxTouches, 24) {
-			c.Accesses = append(c.Accesses, Access{ID: r.id(), At: r.time()})
+		for range r.Count(MaxTouches, 24) {
+			c.Accesses = append(c.Accesses, Access{ID: r.ID(), At: r.time()})
 		}
 		return c
 	case OpExpire:
 		c := Expire{At: r.time()}
-		for range r.count(MaxExpire, 25) {
-			c.Dues = append(c.Dues, Due{Minute: r.uint64(), Kind: DueKind(r.byte()), ID: r.id()})
+		for range r.Count(MaxExpire, 25) {
+			c.Dues = append(c.Dues, Due{Minute: r.Uint64(), Kind: DueKind(r.Byte()), ID: r.ID()})
 		}
 		return c
 	case OpSetProperties:
-		return SetProperties{ID: r.id(), Properties: r.strings()}
+		return SetProperties{ID: r.ID(), Properties: r.strings()}
 	case OpPutIdentity:
 		return r.putIdentity()
 	case OpDeleteIdentity:
-		return DeleteIdentity{Realm: realm.Name(r.text()), Name: r.text()}
+		return DeleteIdentity{Realm: realm.Name(r.Text()), Name: r.Text()}
 	case OpPutDocument:
 		return PutDocument{Document: r.document()}
 	case OpDeleteDocument:
-		return DeleteDocument{Kind: realm.DocumentKind(r.text()), Realm: realm.Name(r.text()), ID: r.text()}
+		return DeleteDocument{Kind: realm.DocumentKind(r.Text()), Realm: realm.Name(r.Text()), ID: r.Text()}
 	case OpWipe:
-		return Wipe{Restore: r.id()}
+		return Wipe{Restore: r.ID()}
 	case OpRestoreChunk:
 		return r.restoreChunk()
 	case OpRestoreDone:
-		return RestoreDone{Restore: r.id(), Totals: Totals{Count: r.uint64(), Sum: r.uint64()}}
+		return RestoreDone{Restore: r.ID(), Totals: Totals{Count: r.Uint64(), Sum: r.Uint64()}}
 	default:
 		return nil
 	}
@@ -144,8 +145,8 @@ func (r *reader) command(op Op) Command {
 
 func (r *reader) putSession() Command {
 	var c PutSession
-	if r.bool() {
-		id := session.ID(r.id())
+	if r.Bool() {
+		id := session.ID(r.ID())
 		c.Replaces = &id
 	}
 	c.Session = r.session()
@@ -153,20 +154,22 @@ func (r *reader) putSession() Command {
 }
 
 func (r *reader) putIdentity() Command {
-	if r.err != nil {
+	if r.Err() != nil {
 		return nil
 	}
-	i, err := decodeIdentity(r.rest)
-	r.rest, r.err = nil, err
+	i, err := decodeIdentity(r.End())
+	if err != nil {
+		r.Abort(err)
+	}
 	return PutIdentity{Identity: i}
 }
 
 func (r *reader) restoreChunk() Command {
-	c := RestoreChunk{Restore: r.id()}
-	for range r.count(MaxCommand, 2) {
-		p := Pair{Key: r.bytes(), Value: r.bytes()}
+	c := RestoreChunk{Restore: r.ID()}
+	for range r.Count(MaxCommand, 2) {
+		p := Pair{Key: r.Bytes(), Value: r.Bytes()}
 		if len(p.Key) == 0 || Own(p.Key) {
-			r.fail("a restored key is empty or the store's own")
+			r.Fail("a restored key is empty or the store's own")
 		}
 		c.Pairs = append(c.Pairs, p)
 	}
@@ -178,7 +181,7 @@ func (Noop) appendPayload(b []byte) ([]byte, error) { return b, nil }
 func (c ClusterID) appendPayload(b []byte) ([]byte, error) { return append(b, c.ID[:]...), nil }
 
 func (c PutSession) appendPayload(b []byte) ([]byte, error) {
-	b = appendBool(b, c.Replaces != nil)
+	b = octets.AppendBool(b, c.Replaces != nil)
 	if c.Replaces != nil {
 		b = append(b, c.Replaces[:]...)
 	}
@@ -248,8 +251,8 @@ func (c PutIdentity) appendPayload(b []byte) ([]byte, error) {
 }
 
 func (c DeleteIdentity) appendPayload(b []byte) ([]byte, error) {
-	b = appendText(b, c.Realm)
-	return appendText(b, c.Name), nil
+	b = octets.AppendText(b, c.Realm)
+	return octets.AppendText(b, c.Name), nil
 }
 
 func (c PutDocument) appendPayload(b []byte) ([]byte, error) {
@@ -260,9 +263,9 @@ func (c PutDocument) appendPayload(b []byte) ([]byte, error) {
 }
 
 func (c DeleteDocument) appendPayload(b []byte) ([]byte, error) {
-	b = appendText(b, c.Kind)
-	b = appendText(b, c.Realm)
-	return appendText(b, c.ID), nil
+	b = octets.AppendText(b, c.Kind)
+	b = octets.AppendText(b, c.Realm)
+	return octets.AppendText(b, c.ID), nil
 }
 
 func (c Wipe) appendPayload(b []byte) ([]byte, error) { return append(b, c.Restore[:]...), nil }
@@ -271,8 +274,8 @@ func (c RestoreChunk) appendPayload(b []byte) ([]byte, error) {
 	b = append(b, c.Restore[:]...)
 	b = binary.AppendUvarint(b, uint64(len(c.Pairs)))
 	for _, p := range c.Pairs {
-		b = appendText(b, p.Key)
-		b = appendText(b, p.Value)
+		b = octets.AppendText(b, p.Key)
+		b = octets.AppendText(b, p.Value)
 	}
 	return b, nil
 }

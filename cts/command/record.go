@@ -10,6 +10,7 @@ import (
 
 	"sojourn/actors/identity"
 	"sojourn/actors/realm"
+	"sojourn/cts/internal/octets"
 	"sojourn/cts/session"
 )
 
@@ -26,13 +27,13 @@ func AppendSession(b []byte, s session.Session) []byte {
 	b = binary.AppendVarint(b, int64(s.Policy.MaxIdle))
 	b = binary.AppendVarint(b, int64(s.Policy.TouchInterval))
 	b = binary.AppendVarint(b, int64(s.AuthLevel))
-	b = appendBool(b, s.Admin)
-	b = appendText(b, s.Principal.Realm)
-	b = appendText(b, s.Principal.Username)
-	b = appendText(b, s.Principal.UniversalID)
+	b = octets.AppendBool(b, s.Admin)
+	b = octets.AppendText(b, s.Principal.Realm)
+	b = octets.AppendText(b, s.Principal.Username)
+	b = octets.AppendText(b, s.Principal.UniversalID)
 	b = binary.AppendUvarint(b, uint64(len(s.Trees)))
 	for _, tree := range s.Trees {
-		b = appendText(b, tree)
+		b = octets.AppendText(b, tree)
 	}
 	return appendMap(b, s.Properties)
 }
@@ -40,53 +41,43 @@ func AppendSession(b []byte, s session.Session) []byte {
 // ReadSession reads what AppendSession wrote. It keeps no reference to b, and
 // allocates four times at most: the texts of a session are parts of one.
 func ReadSession(b []byte) (session.Session, error) {
-	r := reader{rest: b}
+	r := on(b)
 	s := r.session()
-	return s, r.done()
+	return s, r.Done()
 }
 
 func (r *reader) session() session.Session {
 	var s session.Session
-	s.ID = r.id()
-	s.Journey = r.id()
+	s.ID = r.ID()
+	s.Journey = r.ID()
 	s.Created = r.time()
 	s.LastAccess = r.time()
-	s.Policy.MaxSession = time.Duration(r.varint())
-	s.Policy.MaxIdle = time.Duration(r.varint())
-	s.Policy.TouchInterval = time.Duration(r.varint())
-	s.AuthLevel = int(r.varint())
-	s.Admin = r.bool()
-	r.share()
-	s.Principal.Realm = realm.Name(r.text())
-	s.Principal.Username = r.text()
-	s.Principal.UniversalID = r.text()
-	if n := r.count(math.MaxInt32, 1); n > 0 {
+	s.Policy.MaxSession = time.Duration(r.Varint())
+	s.Policy.MaxIdle = time.Duration(r.Varint())
+	s.Policy.TouchInterval = time.Duration(r.Varint())
+	s.AuthLevel = int(r.Varint())
+	s.Admin = r.Bool()
+	r.Share()
+	s.Principal.Realm = realm.Name(r.Text())
+	s.Principal.Username = r.Text()
+	s.Principal.UniversalID = r.Text()
+	if n := r.Count(math.MaxInt32, 1); n > 0 {
 		s.Trees = make([]string, n)
 		for i := range s.Trees {
-			s.Trees[i] = r.text()
+			s.Trees[i] = r.Text()
 		}
 	}
 	s.Properties = r.strings()
 	return s
 }
 
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	if n <= 0 || (n > 1 && r.rest[n-1] == 0) {
-		r.fail("not a number")
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
 // open starts reading a record and checks its version.
 func open(what string, value []byte) (reader, error) {
-	r := reader{rest: value}
-	if v := r.byte(); r.err == nil && v != recordVersion {
+	r := on(value)
+	if v := r.Byte(); r.Err() == nil && v != recordVersion {
 		return r, &VersionError{What: what, Version: v}
 	}
-	return r, r.err
+	return r, r.Err()
 }
 
 // sessionRecord is the value under SessionKey: version, index, session.
@@ -105,9 +96,9 @@ func DecodeSession(value []byte) (session.Session, uint64, error) {
 	if err != nil {
 		return session.Session{}, 0, err
 	}
-	index := r.uint64()
+	index := r.Uint64()
 	s := r.session()
-	return s, index, r.done()
+	return s, index, r.Done()
 }
 
 // access is the value under AccessKey: when a session was accessed last, and
@@ -129,8 +120,8 @@ func decodeAccess(value []byte) (access, error) {
 	if err != nil {
 		return access{}, err
 	}
-	a := access{at: r.time(), minute: r.uint64()}
-	return a, r.done()
+	a := access{at: r.time(), minute: r.Uint64()}
+	return a, r.Done()
 }
 
 // WithAccess returns s with the latest access that the value under AccessKey
@@ -163,8 +154,8 @@ func decodeOrigin(value []byte) (origin, error) {
 	if err != nil {
 		return origin{}, err
 	}
-	o := origin{session: r.id(), index: r.uint64(), minute: r.uint64()}
-	return o, r.done()
+	o := origin{session: r.ID(), index: r.Uint64(), minute: r.Uint64()}
+	return o, r.Done()
 }
 
 // AppendIdentity writes an identity in the form that commands and records
@@ -183,7 +174,7 @@ func DecodeIdentity(value []byte) (identity.Identity, error) {
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	return decodeIdentity(r.rest)
+	return decodeIdentity(r.End())
 }
 
 func decodeIdentity(text []byte) (identity.Identity, error) {
@@ -195,20 +186,20 @@ func decodeIdentity(text []byte) (identity.Identity, error) {
 }
 
 func appendDocument(b []byte, d realm.Document) []byte {
-	b = appendText(b, d.Kind)
-	b = appendText(b, d.Realm)
-	b = appendText(b, d.ID)
-	b = appendText(b, d.Rev)
-	return appendText(b, d.Body)
+	b = octets.AppendText(b, d.Kind)
+	b = octets.AppendText(b, d.Realm)
+	b = octets.AppendText(b, d.ID)
+	b = octets.AppendText(b, d.Rev)
+	return octets.AppendText(b, d.Body)
 }
 
 func (r *reader) document() realm.Document {
 	d := realm.Document{
-		Kind: realm.DocumentKind(r.text()), Realm: realm.Name(r.text()), ID: r.text(), Rev: r.text(),
+		Kind: realm.DocumentKind(r.Text()), Realm: realm.Name(r.Text()), ID: r.Text(), Rev: r.Text(),
 	}
-	d.Body = append(d.Body, r.bytes()...)
+	d.Body = append(d.Body, r.Bytes()...)
 	if _, err := strconv.ParseUint(d.Rev, 10, 64); err != nil {
-		r.fail("revision %q is no number", d.Rev)
+		r.Fail("revision %q is no number", d.Rev)
 	}
 	return d
 }
@@ -220,7 +211,7 @@ func DecodeDocument(value []byte) (realm.Document, error) {
 		return realm.Document{}, err
 	}
 	d := r.document()
-	return d, r.done()
+	return d, r.Done()
 }
 
 // CheckPair reports whether this release can read a key and its value. A store

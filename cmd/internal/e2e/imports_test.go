@@ -36,7 +36,7 @@ func layers() map[string][]string {
 		"cluster/link":               {},
 		"cluster/placement":          {},
 		"cts/session":                {"actors/realm"},
-		"cts/command":                {"cts/session", "actors/identity", "actors/realm"},
+		"cts/command":                {"cts/session", "cts/internal/octets", "actors/identity", "actors/realm"},
 		"http/wire":                  {"actors/callback", "actors/realm"},
 		"cmd/internal/secret":        {},
 
@@ -93,7 +93,7 @@ func owners() map[string][]string {
 func purePackages() []string {
 	return []string{
 		"actors/internal/amjson", "actors/internal/envelope", "actors/realm", "actors/callback", "actors/tree",
-		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
+		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cts/internal/octets", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
 		"cmd/internal/chaos/history",
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sojourn/cts/command"
+	"sojourn/cts/internal/octets"
 )
 
 // AppendAnswer writes an answer.
@@ -27,9 +28,9 @@ func AppendAnswer(b []byte, a Answer) ([]byte, error) {
 		return appendCondition(b, a), nil
 	case *Failure:
 		b = append(b, byte(a.Code))
-		b = appendBool(b, a.Unknown)
+		b = octets.AppendBool(b, a.Unknown)
 		b = appendDuration(b, a.RetryAfter)
-		return appendText(b, a.Text), nil
+		return octets.AppendText(b, a.Text), nil
 	default:
 		panic(fmt.Sprintf("peer: answer of type %T", a))
 	}
@@ -39,7 +40,7 @@ func AppendAnswer(b []byte, a Answer) ([]byte, error) {
 func DecodeAnswer(data []byte) (Answer, error) {
 	r, kind := open(data)
 	answer := r.answer(kind)
-	if err := r.done(); err != nil {
+	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("answer %d: %w", kind, err)
 	}
 	return answer, nil
@@ -50,17 +51,17 @@ func (r *reader) answer(kind byte) Answer {
 	case kindResult:
 		return r.result()
 	case kindTermIs:
-		return TermIs{Term: r.uint64(), Config: r.uint64(), Quiet: r.duration()}
+		return TermIs{Term: r.Uint64(), Config: r.Uint64(), Quiet: r.duration()}
 	case kindLease:
-		return Lease{Term: r.uint64(), Need: r.uint64()}
+		return Lease{Term: r.Uint64(), Need: r.Uint64()}
 	case kindDone:
 		return Done{}
 	case kindCondition:
 		return r.condition()
 	case kindFailure:
-		return &Failure{Code: Code(r.byte()), Unknown: r.bool(), RetryAfter: r.duration(), Text: r.text()}
+		return &Failure{Code: Code(r.Byte()), Unknown: r.Bool(), RetryAfter: r.duration(), Text: r.Text()}
 	default:
-		r.fail("unknown kind")
+		r.Fail("unknown kind")
 		return nil
 	}
 }
@@ -71,9 +72,9 @@ func appendDuration(b []byte, d time.Duration) []byte {
 }
 
 func (r *reader) duration() time.Duration {
-	n := r.uint64()
+	n := r.Uint64()
 	if n > 1<<63-1 {
-		r.fail("a negative duration")
+		r.Fail("a negative duration")
 		return 0
 	}
 	return time.Duration(n)
@@ -83,10 +84,10 @@ func (r *reader) duration() time.Duration {
 // and identity whether there is one (1) and the command that stores it.
 func appendResult(b []byte, a Result) ([]byte, error) {
 	b = binary.BigEndian.AppendUint64(b, a.Index)
-	b = appendBool(b, a.Existed)
+	b = octets.AppendBool(b, a.Existed)
 	b = binary.AppendUvarint(b, uint64(len(a.Found)))
 	for _, found := range a.Found {
-		b = appendBool(b, found)
+		b = octets.AppendBool(b, found)
 	}
 	var parts [3]command.Command
 	if a.Session != nil {
@@ -99,7 +100,7 @@ func appendResult(b []byte, a Result) ([]byte, error) {
 		parts[2] = command.PutIdentity{Identity: *a.Identity}
 	}
 	for _, c := range parts {
-		b = appendBool(b, c != nil)
+		b = octets.AppendBool(b, c != nil)
 		if c == nil {
 			continue
 		}
@@ -107,15 +108,15 @@ func appendResult(b []byte, a Result) ([]byte, error) {
 		if err != nil {
 			return b, err
 		}
-		b = appendText(b, text)
+		b = octets.AppendText(b, text)
 	}
 	return b, nil
 }
 
 func (r *reader) result() Result {
-	a := Result{Index: r.uint64(), Existed: r.bool()}
-	for range r.count(command.MaxDelete, 1) {
-		a.Found = append(a.Found, r.bool())
+	a := Result{Index: r.Uint64(), Existed: r.Bool()}
+	for range r.Count(command.MaxDelete, 1) {
+		a.Found = append(a.Found, r.Bool())
 	}
 	if c, ok := part[command.PutSession](r); ok {
 		a.Session = &c.Session
@@ -130,22 +131,22 @@ func (r *reader) result() Result {
 }
 
 func part[T command.Command](r *reader) (c T, ok bool) {
-	if !r.bool() {
+	if !r.Bool() {
 		return c, false
 	}
-	one := reader{rest: r.bytes()}
+	one := on(r.Bytes())
 	c = as[T](&one)
-	if one.err != nil {
-		r.fail("%v", one.err)
+	if one.Err() != nil {
+		r.Fail("%v", one.Err())
 	}
-	return c, r.err == nil
+	return c, r.Err() == nil
 }
 
 func appendCondition(b []byte, a Condition) []byte {
-	b = appendText(b, a.Store)
-	b = appendText(b, a.Name)
+	b = octets.AppendText(b, a.Store)
+	b = octets.AppendText(b, a.Name)
 	b = binary.BigEndian.AppendUint64(b, a.Term)
-	b = appendText(b, a.Leader)
+	b = octets.AppendText(b, a.Leader)
 	b = binary.BigEndian.AppendUint64(b, a.Applied)
 	b = appendDuration(b, a.Lease)
 	return appendTexts(b, a.Sees)
@@ -153,7 +154,7 @@ func appendCondition(b []byte, a Condition) []byte {
 
 func (r *reader) condition() Condition {
 	return Condition{
-		Store: r.text(), Name: r.text(), Term: r.uint64(), Leader: r.text(), Applied: r.uint64(), Lease: r.duration(),
+		Store: r.Text(), Name: r.Text(), Term: r.Uint64(), Leader: r.Text(), Applied: r.Uint64(), Lease: r.duration(),
 		Sees: r.texts(),
 	}
 }

@@ -50,7 +50,7 @@ func appendChange(b []byte, c identity.Change) ([]byte, error) {
 
 // change reads what is left as a change.
 func (r *reader) change() identity.Change {
-	switch kind := r.byte(); kind {
+	switch kind := r.Byte(); kind {
 	case changeStatus:
 		return changeOf[identity.SetStatus](r)
 	case changeCountLogin:
@@ -68,15 +68,15 @@ func (r *reader) change() identity.Change {
 	case changeAttributes:
 		return changeOf[identity.SetAttributes](r)
 	default:
-		r.fail("unknown change %d", kind)
+		r.Fail("unknown change %d", kind)
 		return nil
 	}
 }
 
 func changeOf[T identity.Change](r *reader) (c T) {
-	if r.err == nil {
-		if err := json.Unmarshal(r.end(), &c); err != nil {
-			r.fail("a change: %T", err) // the text could quote a hash
+	if r.Err() == nil {
+		if err := json.Unmarshal(r.End(), &c); err != nil {
+			r.Fail("a change: %T", err) // the text could quote a hash
 		}
 	}
 	return c

@@ -6,6 +6,7 @@ import (
 
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
+	"sojourn/cts/internal/octets"
 )
 
 // appendOperation writes op (1) and what the operation adds to a command, then
@@ -22,12 +23,12 @@ func appendOperation(b []byte, o Operation) ([]byte, error) {
 	case Touch:
 		return command.Append(b, command.Touch{Accesses: o.Accesses})
 	case PutIdentity:
-		return command.Append(appendBool(b, o.CreateOnly), command.PutIdentity{Identity: o.Identity})
+		return command.Append(octets.AppendBool(b, o.CreateOnly), command.PutIdentity{Identity: o.Identity})
 	case PutIdentities:
 		return appendIdentities(b, o)
 	case UpdateIdentity:
-		b = appendText(b, o.Realm)
-		b = appendText(b, o.Name)
+		b = octets.AppendText(b, o.Realm)
+		b = octets.AppendText(b, o.Name)
 		return appendChange(b, o.Change)
 	case DeleteIdentity:
 		return command.Append(b, command.DeleteIdentity(o))
@@ -39,16 +40,16 @@ func appendOperation(b []byte, o Operation) ([]byte, error) {
 		c := command.DeleteDocument{Kind: o.Kind, Realm: o.Realm, ID: o.ID}
 		return command.Append(appendPrecondition(b, o.Precondition), c)
 	case Remove:
-		return appendText(b, o.Store), nil
+		return octets.AppendText(b, o.Store), nil
 	case Promote:
-		return appendText(b, o.Store), nil
+		return octets.AppendText(b, o.Store), nil
 	default:
 		panic(fmt.Sprintf("peer: operation of type %T", o))
 	}
 }
 
 func (r *reader) operation() Operation {
-	switch op := r.byte(); op {
+	switch op := r.Byte(); op {
 	case opCreate:
 		c := as[command.PutSession](r)
 		return Create{Session: c.Session, Replaces: c.Replaces}
@@ -60,11 +61,11 @@ func (r *reader) operation() Operation {
 	case opTouch:
 		return Touch{Accesses: as[command.Touch](r).Accesses}
 	case opPutIdentity:
-		return PutIdentity{CreateOnly: r.bool(), Identity: as[command.PutIdentity](r).Identity}
+		return PutIdentity{CreateOnly: r.Bool(), Identity: as[command.PutIdentity](r).Identity}
 	case opPutIdentities:
 		return r.identities()
 	case opUpdateIdentity:
-		return UpdateIdentity{Realm: realm.Name(r.text()), Name: r.text(), Change: r.change()}
+		return UpdateIdentity{Realm: realm.Name(r.Text()), Name: r.Text(), Change: r.change()}
 	case opDeleteIdentity:
 		return DeleteIdentity(as[command.DeleteIdentity](r))
 	case opPutDocument:
@@ -74,21 +75,21 @@ func (r *reader) operation() Operation {
 		c := as[command.DeleteDocument](r)
 		return DeleteDocument{Kind: c.Kind, Realm: c.Realm, ID: c.ID, Precondition: p}
 	case opRemove:
-		return Remove{Store: r.text()}
+		return Remove{Store: r.Text()}
 	case opPromote:
-		return Promote{Store: r.text()}
+		return Promote{Store: r.Text()}
 	default:
-		r.fail("unknown operation %d", op)
+		r.Fail("unknown operation %d", op)
 		return nil
 	}
 }
 
 func appendPrecondition(b []byte, p realm.Precondition) []byte {
-	return appendText(appendBool(b, p.IfNoneMatch), p.IfMatch)
+	return octets.AppendText(octets.AppendBool(b, p.IfNoneMatch), p.IfMatch)
 }
 
 func (r *reader) precondition() realm.Precondition {
-	return realm.Precondition{IfNoneMatch: r.bool(), IfMatch: r.text()}
+	return realm.Precondition{IfNoneMatch: r.Bool(), IfMatch: r.Text()}
 }
 
 func appendIdentities(b []byte, o PutIdentities) ([]byte, error) {
@@ -101,18 +102,18 @@ func appendIdentities(b []byte, o PutIdentities) ([]byte, error) {
 		if err != nil {
 			return b, err
 		}
-		b = appendText(b, text)
+		b = octets.AppendText(b, text)
 	}
 	return b, nil
 }
 
 func (r *reader) identities() PutIdentities {
 	var o PutIdentities
-	for range r.count(MaxIdentities, 3) {
-		one := reader{rest: r.bytes()}
+	for range r.Count(MaxIdentities, 3) {
+		one := on(r.Bytes())
 		o.Identities = append(o.Identities, as[command.PutIdentity](&one).Identity)
-		if one.err != nil {
-			r.fail("%v", one.err)
+		if one.Err() != nil {
+			r.Fail("%v", one.Err())
 		}
 	}
 	return o

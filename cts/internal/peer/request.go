@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"sojourn/cts/command"
+	"sojourn/cts/internal/octets"
+	"sojourn/cts/session"
 )
 
 // AppendRequest writes a request. It fails with command.ErrTooLarge when an
@@ -20,7 +22,7 @@ func AppendRequest(b []byte, r Request) ([]byte, error) {
 	case Renew:
 		b = binary.BigEndian.AppendUint64(b, r.Applied)
 		b = appendDuration(b, r.Life)
-		return appendText(b, r.From), nil
+		return octets.AppendText(b, r.From), nil
 	case Barrier:
 		b = binary.BigEndian.AppendUint64(b, r.Applied)
 		b = binary.AppendUvarint(b, uint64(len(r.Tombstones)))
@@ -30,7 +32,7 @@ func AppendRequest(b []byte, r Request) ([]byte, error) {
 		}
 		return b, nil
 	case Promise:
-		b = appendText(b, r.Candidate)
+		b = octets.AppendText(b, r.Candidate)
 		b = binary.BigEndian.AppendUint64(b, r.Expect)
 		return appendTexts(b, r.Have), nil
 	case Status:
@@ -44,7 +46,7 @@ func AppendRequest(b []byte, r Request) ([]byte, error) {
 func DecodeRequest(data []byte) (Request, error) {
 	r, kind := open(data)
 	request := r.request(kind)
-	if err := r.done(); err != nil {
+	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("request %d: %w", kind, err)
 	}
 	return request, nil
@@ -55,33 +57,33 @@ func (r *reader) request(kind byte) Request {
 	case kindWrite:
 		return Write{Operation: r.operation()}
 	case kindTerm:
-		return Term{Term: r.uint64(), Life: r.duration()}
+		return Term{Term: r.Uint64(), Life: r.duration()}
 	case kindRenew:
-		return Renew{Applied: r.uint64(), Life: r.duration(), From: r.text()}
+		return Renew{Applied: r.Uint64(), Life: r.duration(), From: r.Text()}
 	case kindBarrier:
-		barrier := Barrier{Applied: r.uint64()}
-		for range r.count(MaxTombstones, 24) {
-			barrier.Tombstones = append(barrier.Tombstones, Tombstone{ID: r.id(), Index: r.uint64()})
+		barrier := Barrier{Applied: r.Uint64()}
+		for range r.Count(MaxTombstones, 24) {
+			barrier.Tombstones = append(barrier.Tombstones, Tombstone{ID: session.ID(r.ID()), Index: r.Uint64()})
 		}
 		return barrier
 	case kindPromise:
-		return Promise{Candidate: r.text(), Expect: r.uint64(), Have: r.texts()}
+		return Promise{Candidate: r.Text(), Expect: r.Uint64(), Have: r.texts()}
 	case kindStatus:
 		return Status{}
 	default:
-		r.fail("unknown kind")
+		r.Fail("unknown kind")
 		return nil
 	}
 }
 
 // command reads what is left as one command.
 func (r *reader) command() command.Command {
-	if r.err != nil {
+	if r.Err() != nil {
 		return nil
 	}
-	c, err := command.Decode(r.end())
+	c, err := command.Decode(r.End())
 	if err != nil {
-		r.fail("%v", err)
+		r.Fail("%v", err)
 	}
 	return c
 }
@@ -91,7 +93,7 @@ func as[T command.Command](r *reader) (t T) {
 	c := r.command()
 	t, ok := c.(T)
 	if !ok {
-		r.fail("a command of type %T", c)
+		r.Fail("a command of type %T", c)
 	}
 	return t
 }
