@@ -26,8 +26,8 @@ const (
 	// gathers in the next.
 	maxFlying = 3
 	// Then an entry also waits, if the one before it packed many commands: until
-	// it has enough to share its price, or for gatherTime. Few writers are never
-	// held up.
+	// each writer that is known of has one in it, or enough of them, but for no
+	// longer than gatherTime. Few writers are never held up.
 	gatherTime = time.Millisecond
 	many       = 4
 	enough     = 64
