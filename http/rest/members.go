@@ -48,7 +48,7 @@ type Member struct {
 	Sees []string
 	// Protocol is the newest protocol between members that it speaks.
 	Protocol int
-	// Version is that of its program; empty when not known.
+	// Version is that of its program; a member knows only its own.
 	Version string
 }
 

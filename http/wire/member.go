@@ -29,7 +29,7 @@ type ClusterMember struct {
 	// Sees are the names of the members that it calls alive.
 	Sees []string `json:"sees"`
 	// Protocol is the newest version of the protocol between members that it
-	// speaks, Version that of its program.
+	// speaks, Version that of its program, which a member knows of itself alone.
 	Protocol int    `json:"protocol"`
 	Version  string `json:"version"`
 }

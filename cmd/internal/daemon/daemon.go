@@ -221,7 +221,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			NodeTypes:     node.Builtin(),
 			Health:        health{d.store},
 			Backups:       stores,
-			Members:       members{d.near, d.store},
+			Members:       members{d.near, d.store, c.Build.Version},
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},

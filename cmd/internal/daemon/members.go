@@ -18,8 +18,9 @@ const forever = time.Duration(math.MaxInt64)
 // members is the cluster as the API lists it: what the stores know of each
 // other, with what gossip tells of the processes.
 type members struct {
-	near  *neighbours
-	store *cts.Store
+	near    *neighbours
+	store   *cts.Store
+	version string // of this member's program
 }
 
 func (m members) Members(ctx context.Context) ([]rest.Member, error) {
@@ -43,6 +44,9 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 			one.State, one.Name, one.Address, one.LastSeen = rest.MemberAlive, p.Name, p.Address, now
 		} else {
 			one.State, one.Name, one.LastSeen = m.absent(s)
+		}
+		if s.Self {
+			one.Version = m.version
 		}
 		if s.Answers {
 			one.Lag = &s.Lag
