@@ -364,8 +364,13 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *o
 }
 
 // here sends a message to the journey's actor, does what the actor leaves to
-// it, and waits for the reply.
+// it, and waits for the reply. For a request whose time is over nothing is
+// begun: a step, once begun, may take up to deadlineGrain longer than its
+// request has.
 func (j *Journeys) here(ctx context.Context, id journey.ID, message any, own *offer) (journey.Reply, error) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= 0 {
+		return journey.Reply{}, unavailable(context.DeadlineExceeded)
+	}
 	got, err := j.mux.ask(ctx, j.base, func(replyTo *actor.PID) {
 		j.gateway.deliver(id, message, replyTo)
 		own.fulfil()
