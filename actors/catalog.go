@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -280,11 +281,11 @@ func (c *Catalog) readSettings(ctx context.Context, r realm.Name) (realm.Setting
 	if err != nil {
 		return realm.Settings{}, fmt.Errorf("read settings of %s: %w", r, err)
 	}
-	bodies := map[string][]byte{}
+	bodies := map[string]json.RawMessage{}
 	for _, d := range documents {
 		bodies[d.ID] = d.Body
 	}
-	settings, err := realm.DecodeSettings(bodies["authentication"], bodies["session"], bodies["validation"])
+	settings, err := realm.DecodeSettings(bodies)
 	if err != nil {
 		return realm.Settings{}, fmt.Errorf("settings of realm %s: %w", r, err)
 	}

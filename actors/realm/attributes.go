@@ -99,6 +99,11 @@ func validation(s *Settings) []attribute {
 	return []attribute{texts("", "validGotoDestinations", &s.GotoPatterns, CheckGotoPattern)}
 }
 
+// own are the attributes of the document "sojourn".
+func own(s *Settings) []attribute {
+	return []attribute{replicas("journeys", "replicas", &s.JourneyReplicas)}
+}
+
 // stored is an attribute that is kept and shown, and means nothing here.
 func stored(group, name string, preset any) attribute {
 	return attribute{
@@ -238,6 +243,29 @@ func profile(group, name string, required *bool) attribute {
 				return "false"
 			}
 			return "ignore"
+		},
+	}
+}
+
+// replicas is how many members hold a journey; null leaves it to the process.
+func replicas(group, name string, to *int) attribute {
+	return attribute{
+		group: group, name: name,
+		read: func(raw json.RawMessage) error {
+			n, err := amjson.Whole(raw, math.MinInt32, math.MaxInt32)
+			if err == nil && !slices.Contains(ReplicaCounts(), int(n)) {
+				err = fmt.Errorf("%d is none of 1, 3, 5", n)
+			}
+			if err == nil {
+				*to = int(n)
+			}
+			return err
+		},
+		show: func() any {
+			if *to == 0 {
+				return nil
+			}
+			return *to
 		},
 	}
 }

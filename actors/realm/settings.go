@@ -14,6 +14,10 @@ type Settings struct {
 	// JourneyMaxDuration bounds a journey from its start to its end
 	// (trees.authenticationSessionsMaxDuration).
 	JourneyMaxDuration time.Duration
+	// JourneyReplicas is how many members hold a journey in memory, one of
+	// ReplicaCounts; zero leaves it to the process (journeys.replicas of the
+	// document "sojourn": AM has no such setting).
+	JourneyReplicas int
 	// HidesTokenID makes the existing-session short-cut answer an empty
 	// tokenId (trees.authenticationTreeCookieHttpOnly).
 	HidesTokenID bool
@@ -49,6 +53,10 @@ type Settings struct {
 
 	Lockout Lockout
 }
+
+// ReplicaCounts are how many members may hold a journey. Even numbers outlive no
+// more losses than the number below.
+func ReplicaCounts() []int { return []int{1, 3, 5} }
 
 // Lockout is AM's account lockout (accountlockout.*).
 type Lockout struct {

@@ -15,6 +15,8 @@ const (
 	DocumentAuthentication = "authentication"
 	DocumentSession        = "session"
 	DocumentValidation     = "validation"
+	// DocumentSojourn has what AM has no setting for.
+	DocumentSojourn = "sojourn"
 )
 
 // SettingError says that a settings document holds what it cannot hold.
@@ -32,14 +34,15 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("settings %s: %s: %s", e.Document, e.Attribute, e.Detail)
 }
 
-// DecodeSettings reads a realm's settings from its documents, each of which may
-// be nil. What is absent or null has AM's default. All faults are reported at
-// once, joined, each a *SettingError that says what the attribute allows.
-// Attributes that are stored without a meaning here are not judged.
-func DecodeSettings(auth, session, validation json.RawMessage) (Settings, error) {
+// DecodeSettings reads a realm's settings from its documents by their IDs, each
+// of which may be absent. What is absent or null has the default, AM's where AM
+// has the setting. All faults are reported at once, joined, each a *SettingError
+// that says what the attribute allows. Attributes that are stored without a
+// meaning here are not judged.
+func DecodeSettings(stored map[string]json.RawMessage) (Settings, error) {
 	s := DefaultSettings()
 	var faults []error
-	for _, d := range documents(&s, auth, session, validation) {
+	for _, d := range documents(&s, stored) {
 		faults = append(faults, d.read()...)
 	}
 	if len(faults) > 0 {
@@ -48,33 +51,28 @@ func DecodeSettings(auth, session, validation json.RawMessage) (Settings, error)
 	return s, nil
 }
 
-// UnknownSettings names the attributes of the documents that AM does not have
-// either, as "document: path", sorted within each. They are kept.
-func UnknownSettings(auth, session, validation json.RawMessage) []string {
+// UnknownSettings names the attributes of the documents that nobody knows, AM
+// included, as "document: path", sorted within each. They are kept.
+func UnknownSettings(stored map[string]json.RawMessage) []string {
 	var unknown []string
 	s := DefaultSettings()
-	for _, d := range documents(&s, auth, session, validation) {
+	for _, d := range documents(&s, stored) {
 		unknown = append(unknown, d.unknown()...)
 	}
 	return unknown
 }
 
-// AuthenticationDocument is what the configuration API shows of the document
-// "authentication": every attribute, as stored where it has a value there, else
-// as it is in s, else, where it has no meaning here, by AM's default. stored may
-// be nil. Secrets are shown as null.
-func AuthenticationDocument(s Settings, stored json.RawMessage) (json.RawMessage, error) {
-	return document{DocumentAuthentication, stored, authentication(&s)}.show()
-}
-
-// SessionDocument is described at AuthenticationDocument.
-func SessionDocument(s Settings, stored json.RawMessage) (json.RawMessage, error) {
-	return document{DocumentSession, stored, session(&s)}.show()
-}
-
-// ValidationDocument is described at AuthenticationDocument.
-func ValidationDocument(s Settings, stored json.RawMessage) (json.RawMessage, error) {
-	return document{DocumentValidation, stored, validation(&s)}.show()
+// SettingsDocument is what the configuration API shows of a settings document:
+// every attribute, as stored where it has a value there, else as it is in s,
+// else, where it has no meaning here, by AM's default. stored may be nil. Secrets
+// are shown as null. There is nothing to show under an id that is none of ours.
+func SettingsDocument(id string, s Settings, stored json.RawMessage) (json.RawMessage, error) {
+	for _, d := range documents(&s, map[string]json.RawMessage{id: stored}) {
+		if d.id == id {
+			return d.show()
+		}
+	}
+	return nil, ErrNoDocument
 }
 
 // document is a settings document and what its attributes mean.
@@ -84,11 +82,12 @@ type document struct {
 	attributes []attribute
 }
 
-func documents(s *Settings, auth, sess, valid json.RawMessage) []document {
+func documents(s *Settings, stored map[string]json.RawMessage) []document {
 	return []document{
-		{DocumentAuthentication, auth, authentication(s)},
-		{DocumentSession, sess, session(s)},
-		{DocumentValidation, valid, validation(s)},
+		{DocumentAuthentication, stored[DocumentAuthentication], authentication(s)},
+		{DocumentSession, stored[DocumentSession], session(s)},
+		{DocumentValidation, stored[DocumentValidation], validation(s)},
+		{DocumentSojourn, stored[DocumentSojourn], own(s)},
 	}
 }
 

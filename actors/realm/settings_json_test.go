@@ -15,15 +15,15 @@ import (
 )
 
 func TestDecodeSettingsDefaults(t *testing.T) {
-	tests := []struct{ name, auth, session, validation string }{
-		{"nothing", "", "", ""},
-		{"empty objects", "{}", "{}", "{}"},
-		{"null groups", `{"trees":null}`, `{"dynamic":null}`, `{"validGotoDestinations":null}`},
-		{"null values", `{"trees":{"authenticationSessionsMaxDuration":null}}`, `{"dynamic":{"maxIdleTime":null}}`, "null"},
+	tests := []struct{ name, auth, session, validation, own string }{
+		{"nothing", "", "", "", ""},
+		{"empty objects", "{}", "{}", "{}", "{}"},
+		{"null groups", `{"trees":null}`, `{"dynamic":null}`, `{"validGotoDestinations":null}`, `{"journeys":null}`},
+		{"null values", `{"trees":{"authenticationSessionsMaxDuration":null}}`, `{"dynamic":{"maxIdleTime":null}}`, "null", `{"journeys":{"replicas":null}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := realm.DecodeSettings([]byte(tt.auth), []byte(tt.session), []byte(tt.validation))
+			got, err := realm.DecodeSettings(stored(tt.auth, tt.session, tt.validation, tt.own))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestDecodeSettingsValues(t *testing.T) {
 	session := `{"dynamic":{"maxSessionTime":2147483647,"maxIdleTime":1,"maxCachingTime":0},
 		"general":{"latestAccessTimeUpdateFrequency":0},"sessionPropertyWhitelist":["a","b"]}`
 	validation := `{"validGotoDestinations":["https://a.example/*"]}`
-	got, err := realm.DecodeSettings([]byte(auth), []byte(session), []byte(validation))
+	got, err := realm.DecodeSettings(stored(auth, session, validation, `{"journeys":{"replicas":"5"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +52,7 @@ func TestDecodeSettingsValues(t *testing.T) {
 		Enabled:            true,
 		DefaultTree:        "Main",
 		JourneyMaxDuration: 10 * time.Minute,
+		JourneyReplicas:    5,
 		MaxSession:         153722867 * time.Minute, // the longest there is
 		MaxIdle:            time.Minute,
 		SessionProperties:  []string{"a", "b"},
@@ -69,30 +70,35 @@ func TestDecodeSettingsValues(t *testing.T) {
 }
 
 func TestDecodeSettingsFaults(t *testing.T) {
-	tests := []struct{ name, auth, session, validation, want string }{
-		{"zero minutes", `{"trees":{"authenticationSessionsMaxDuration":0}}`, "", "", "settings authentication: trees.authenticationSessionsMaxDuration: a whole number from 1 to 2147483647 is needed"},
-		{"too many minutes", `{"trees":{"authenticationSessionsMaxDuration":2147483648}}`, "", "", "from 1 to 2147483647"},
-		{"half a minute", `{"trees":{"authenticationSessionsMaxDuration":0.5}}`, "", "", "a whole number"},
-		{"negative lock", `{"accountlockout":{"lockoutDuration":-1}}`, "", "", "accountlockout.lockoutDuration: a whole number from 0"},
-		{"flag", `{"accountlockout":{"loginFailureLockoutMode":"maybe"}}`, "", "", "accountlockout.loginFailureLockoutMode: true or false is needed"},
-		{"profile mode", `{"userprofile":{"dynamicProfileCreation":"sometimes"}}`, "", "", `"sometimes" is none of false, ignore, true, createAlias`},
-		{"success URL with a line feed", `{"postauthprocess":{"loginSuccessUrl":["/a\nb"]}}`, "", "", "postauthprocess.loginSuccessUrl"},
-		{"no default tree", `{"core":{"orgConfig":""}}`, "", "", "core.orgConfig: a tree's name is needed"},
-		{"group is a list", `{"trees":[]}`, "", "", "trees: an object is needed, not a list"},
-		{"idle time", "", `{"dynamic":{"maxIdleTime":0}}`, "", "settings session: dynamic.maxIdleTime"},
-		{"properties", "", `{"sessionPropertyWhitelist":[{}]}`, "", "sessionPropertyWhitelist: a text is needed, not an object"},
-		{"pattern", "", "", `{"validGotoDestinations":["*"]}`, "settings validation: validGotoDestinations: URL pattern \"*\""},
-		{"not JSON", "{", "", "", "settings authentication: the text ends too early"},
-		{"a list", "[]", "", "", "settings authentication: an object is needed, not a list"},
-		{"a key twice", `{"core":{"orgConfig":"a","orgConfig":"b"}}`, "", "", `settings authentication: /core: the key "orgConfig" stands there twice`},
-		{"two values", "{} {}", "", "", "more data follows"},
-		{"invalid UTF-8", "{\"a\":\"\xff\"}", "", "", "not valid UTF-8"},
-		{"too large", `{"a":"` + strings.Repeat("a", realm.MaxDocument) + `"}`, "", "", "larger than"},
-		{"too deep", strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70), "", "", "deeper than 64 levels"},
+	tests := []struct{ name, auth, session, validation, own, want string }{
+		{"zero minutes", `{"trees":{"authenticationSessionsMaxDuration":0}}`, "", "", "", "settings authentication: trees.authenticationSessionsMaxDuration: a whole number from 1 to 2147483647 is needed"},
+		{"too many minutes", `{"trees":{"authenticationSessionsMaxDuration":2147483648}}`, "", "", "", "from 1 to 2147483647"},
+		{"half a minute", `{"trees":{"authenticationSessionsMaxDuration":0.5}}`, "", "", "", "a whole number"},
+		{"negative lock", `{"accountlockout":{"lockoutDuration":-1}}`, "", "", "", "accountlockout.lockoutDuration: a whole number from 0"},
+		{"flag", `{"accountlockout":{"loginFailureLockoutMode":"maybe"}}`, "", "", "", "accountlockout.loginFailureLockoutMode: true or false is needed"},
+		{"profile mode", `{"userprofile":{"dynamicProfileCreation":"sometimes"}}`, "", "", "", `"sometimes" is none of false, ignore, true, createAlias`},
+		{"success URL with a line feed", `{"postauthprocess":{"loginSuccessUrl":["/a\nb"]}}`, "", "", "", "postauthprocess.loginSuccessUrl"},
+		{"no default tree", `{"core":{"orgConfig":""}}`, "", "", "", "core.orgConfig: a tree's name is needed"},
+		{"group is a list", `{"trees":[]}`, "", "", "", "trees: an object is needed, not a list"},
+		{"idle time", "", `{"dynamic":{"maxIdleTime":0}}`, "", "", "settings session: dynamic.maxIdleTime"},
+		{"properties", "", `{"sessionPropertyWhitelist":[{}]}`, "", "", "sessionPropertyWhitelist: a text is needed, not an object"},
+		{"pattern", "", "", `{"validGotoDestinations":["*"]}`, "", "settings validation: validGotoDestinations: URL pattern \"*\""},
+		{"even replicas", "", "", "", `{"journeys":{"replicas":2}}`, "settings sojourn: journeys.replicas: 2 is none of 1, 3, 5"},
+		{"no replicas", "", "", "", `{"journeys":{"replicas":0}}`, "0 is none of 1, 3, 5"},
+		{"negative replicas", "", "", "", `{"journeys":{"replicas":-1}}`, "-1 is none of 1, 3, 5"},
+		{"many replicas", "", "", "", `{"journeys":{"replicas":1e99}}`, "a whole number"},
+		{"half a replica", "", "", "", `{"journeys":{"replicas":1.5}}`, "a whole number"},
+		{"not JSON", "{", "", "", "", "settings authentication: the text ends too early"},
+		{"a list", "[]", "", "", "", "settings authentication: an object is needed, not a list"},
+		{"a key twice", `{"core":{"orgConfig":"a","orgConfig":"b"}}`, "", "", "", `settings authentication: /core: the key "orgConfig" stands there twice`},
+		{"two values", "{} {}", "", "", "", "more data follows"},
+		{"invalid UTF-8", "{\"a\":\"\xff\"}", "", "", "", "not valid UTF-8"},
+		{"too large", `{"a":"` + strings.Repeat("a", realm.MaxDocument) + `"}`, "", "", "", "larger than"},
+		{"too deep", strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70), "", "", "", "deeper than 64 levels"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := realm.DecodeSettings([]byte(tt.auth), []byte(tt.session), []byte(tt.validation))
+			_, err := realm.DecodeSettings(stored(tt.auth, tt.session, tt.validation, tt.own))
 			var fault *realm.SettingError
 			if !errors.As(err, &fault) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -100,7 +106,7 @@ func TestDecodeSettingsFaults(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		_, err := realm.DecodeSettings([]byte(`{"core":{"orgConfig":""},"general":{"defaultAuthLevel":-1}}`), []byte("{"), nil)
+		_, err := realm.DecodeSettings(stored(`{"core":{"orgConfig":""},"general":{"defaultAuthLevel":-1}}`, "{", "", ""))
 		for _, want := range []string{"core.orgConfig", "general.defaultAuthLevel", "settings session"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v does not name %s", err, want)
@@ -110,10 +116,10 @@ func TestDecodeSettingsFaults(t *testing.T) {
 }
 
 func TestUnknownSettings(t *testing.T) {
-	got := realm.UnknownSettings(
-		[]byte(`{"_id":"","_rev":"1","trees":{"suspendedAuthenticationTimeout":9,"zzz":1,"aaa":1},"newGroup":{"a":1}}`),
-		[]byte(`{"quota":1,"dynamic":{"quotaLimit":2}}`), nil)
-	want := []string{"authentication: newGroup", "authentication: trees.aaa", "authentication: trees.zzz", "session: quota"}
+	got := realm.UnknownSettings(stored(
+		`{"_id":"","_rev":"1","trees":{"suspendedAuthenticationTimeout":9,"zzz":1,"aaa":1},"newGroup":{"a":1}}`,
+		`{"quota":1,"dynamic":{"quotaLimit":2}}`, "", `{"journeys":{"replicas":1,"copies":1}}`))
+	want := []string{"authentication: newGroup", "authentication: trees.aaa", "authentication: trees.zzz", "session: quota", "sojourn: journeys.copies"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -121,7 +127,7 @@ func TestUnknownSettings(t *testing.T) {
 
 func TestAuthenticationDocument(t *testing.T) {
 	t.Run("defaults", func(t *testing.T) {
-		got, err := realm.AuthenticationDocument(realm.DefaultSettings(), nil)
+		got, err := realm.SettingsDocument(realm.DocumentAuthentication, realm.DefaultSettings(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +149,7 @@ func TestAuthenticationDocument(t *testing.T) {
 	})
 	t.Run("stored values stay", func(t *testing.T) {
 		stored := `{"general":{"locale":"de","ours":{"a":[1]}},"security":{"sharedSecret":"hush"},"trees":{"suspendedAuthenticationTimeout":null}}`
-		raw, err := realm.AuthenticationDocument(realm.DefaultSettings(), []byte(stored))
+		raw, err := realm.SettingsDocument(realm.DocumentAuthentication, realm.DefaultSettings(), []byte(stored))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +165,7 @@ func TestAuthenticationDocument(t *testing.T) {
 		}
 	})
 	t.Run("not JSON", func(t *testing.T) {
-		if raw, err := realm.AuthenticationDocument(realm.DefaultSettings(), []byte("[")); err == nil {
+		if raw, err := realm.SettingsDocument(realm.DocumentAuthentication, realm.DefaultSettings(), []byte("[")); err == nil {
 			t.Errorf("got %s", raw)
 		}
 	})
@@ -176,6 +182,7 @@ func TestSettingsRoundTrip(t *testing.T) {
 			Enabled:            true,
 			DefaultTree:        text.Draw(t, "tree"),
 			JourneyMaxDuration: minutes(t, "duration", 1),
+			JourneyReplicas:    rapid.SampledFrom(append(realm.ReplicaCounts(), 0)).Draw(t, "replicas"),
 			HidesTokenID:       rapid.Bool().Draw(t, "hides"),
 			MaxSession:         minutes(t, "session", 1),
 			MaxIdle:            minutes(t, "idle", 1),
@@ -197,20 +204,18 @@ func TestSettingsRoundTrip(t *testing.T) {
 				WarnAfter:  rapid.IntRange(0, 9).Draw(t, "warn"),
 			},
 		}
-		auth, err1 := realm.AuthenticationDocument(s, nil)
-		session, err2 := realm.SessionDocument(s, nil)
-		validation, err3 := realm.ValidationDocument(s, nil)
-		if err := errors.Join(err1, err2, err3); err != nil {
+		whole, err := shown(s, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := realm.DecodeSettings(auth, session, validation)
+		got, err := realm.DecodeSettings(whole)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(got, s) {
 			t.Fatalf("got %+v\nwant %+v", got, s)
 		}
-		if unknown := realm.UnknownSettings(auth, session, validation); len(unknown) > 0 {
+		if unknown := realm.UnknownSettings(whole); len(unknown) > 0 {
 			t.Fatalf("shown and not known: %q", unknown)
 		}
 	})
@@ -218,20 +223,19 @@ func TestSettingsRoundTrip(t *testing.T) {
 
 // What is accepted is shown without a fault, and shown again it is the same.
 func FuzzDecodeSettings(f *testing.F) {
-	f.Add([]byte(`{"trees":{"authenticationSessionsMaxDuration":"10"}}`), []byte(`{"dynamic":{"maxIdleTime":1}}`), []byte(`{"validGotoDestinations":["https://a/*"]}`))
-	f.Add([]byte(`{"core":null}`), []byte(`[]`), []byte(`{"validGotoDestinations":"x"}`))
-	f.Fuzz(func(t *testing.T, auth, session, validation []byte) {
-		s, err := realm.DecodeSettings(auth, session, validation)
+	f.Add(`{"trees":{"authenticationSessionsMaxDuration":"10"}}`, `{"dynamic":{"maxIdleTime":1}}`, `{"validGotoDestinations":["https://a/*"]}`, `{"journeys":{"replicas":[3]}}`)
+	f.Add(`{"core":null}`, `[]`, `{"validGotoDestinations":"x"}`, `{"journeys":{"replicas":null}}`)
+	f.Fuzz(func(t *testing.T, auth, session, validation, own string) {
+		documents := stored(auth, session, validation, own)
+		s, err := realm.DecodeSettings(documents)
 		if err != nil {
 			return
 		}
-		a, err1 := realm.AuthenticationDocument(s, auth)
-		b, err2 := realm.SessionDocument(s, session)
-		c, err3 := realm.ValidationDocument(s, validation)
-		if err := errors.Join(err1, err2, err3); err != nil {
+		whole, err := shown(s, documents)
+		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := realm.DecodeSettings(a, b, c)
+		again, err := realm.DecodeSettings(whole)
 		if err != nil {
 			t.Fatalf("what is shown is not accepted: %v", err)
 		}
@@ -242,4 +246,26 @@ func FuzzDecodeSettings(f *testing.F) {
 			t.Fatalf("got %+v\nwant %+v", again, s)
 		}
 	})
+}
+
+// stored are settings documents by their ids.
+func stored(auth, session, validation, own string) map[string]json.RawMessage {
+	return map[string]json.RawMessage{
+		realm.DocumentAuthentication: []byte(auth),
+		realm.DocumentSession:        []byte(session),
+		realm.DocumentValidation:     []byte(validation),
+		realm.DocumentSojourn:        []byte(own),
+	}
+}
+
+// shown is every settings document as the configuration API shows it.
+func shown(s realm.Settings, stored map[string]json.RawMessage) (map[string]json.RawMessage, error) {
+	whole := map[string]json.RawMessage{}
+	var err error
+	for _, id := range []string{realm.DocumentAuthentication, realm.DocumentSession, realm.DocumentValidation, realm.DocumentSojourn} {
+		if whole[id], err = realm.SettingsDocument(id, s, stored[id]); err != nil {
+			return nil, err
+		}
+	}
+	return whole, nil
 }

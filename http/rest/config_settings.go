@@ -15,6 +15,8 @@ func settingsType(id string) amType {
 		return amType{ID: "session", Name: "Session"}
 	case realm.DocumentValidation:
 		return amType{ID: "validation", Name: "Validation Service"}
+	case realm.DocumentSojourn:
+		return amType{ID: "sojourn", Name: "Sojourn"}
 	}
 	return amType{ID: "EMPTY", Name: "Core"}
 }
@@ -27,15 +29,8 @@ func (c *call) showSettings(id, as string) (body json.RawMessage, rev string, er
 	if err != nil && !errors.Is(err, realm.ErrNoDocument) {
 		return nil, "", err
 	}
-	show := realm.AuthenticationDocument
-	switch id {
-	case realm.DocumentSession:
-		show = realm.SessionDocument
-	case realm.DocumentValidation:
-		show = realm.ValidationDocument
-	}
 	// What is not stored has the default, whatever this member applies now.
-	whole, err := show(realm.DefaultSettings(), d.Body)
+	whole, err := realm.SettingsDocument(id, realm.DefaultSettings(), d.Body)
 	if err != nil {
 		return nil, "", err
 	}
@@ -44,6 +39,11 @@ func (c *call) showSettings(id, as string) (body json.RawMessage, rev string, er
 	}
 	body, err = withMeta(whole, as, rev, settingsType(id))
 	return body, rev, err
+}
+
+// services are the settings documents that are served as services.
+func services() []string {
+	return []string{realm.DocumentSession, realm.DocumentValidation, realm.DocumentSojourn}
 }
 
 func readSettings(id string) func(*call) error {
@@ -64,8 +64,7 @@ func putSettings(id string) func(*call) error {
 		if err != nil {
 			return err
 		}
-		bodies := map[string]json.RawMessage{id: body}
-		if _, err := realm.DecodeSettings(bodies[realm.DocumentAuthentication], bodies[realm.DocumentSession], bodies[realm.DocumentValidation]); err != nil {
+		if _, err := realm.DecodeSettings(map[string]json.RawMessage{id: body}); err != nil {
 			return err
 		}
 		stored, err := withoutMeta(body, false)
@@ -86,7 +85,7 @@ func putSettings(id string) func(*call) error {
 // allServices lists the services that a realm has.
 func allServices(c *call) error {
 	var bodies [][]byte
-	for _, id := range []string{realm.DocumentSession, realm.DocumentValidation} {
+	for _, id := range services() {
 		body, _, err := c.showSettings(id, id)
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ func (h *Handler) realmConfig() *endpoint {
 		{method: "PUT", path: "authentication", run: putSettings(realm.DocumentAuthentication)},
 		{method: "POST", path: "services", action: "nextdescendents", run: allServices},
 	}
-	for _, id := range []string{realm.DocumentSession, realm.DocumentValidation} {
+	for _, id := range services() {
 		operations = append(operations,
 			operation{method: "GET", path: "services/" + id, run: readSettings(id)},
 			operation{method: "POST", path: "services/" + id, action: "nextdescendents", run: noDescendents},

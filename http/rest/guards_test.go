@@ -33,6 +33,9 @@ admin	POST realm-config/services?nextdescendents
 admin	GET realm-config/services/session
 admin	POST realm-config/services/session?nextdescendents
 admin	PUT realm-config/services/session
+admin	GET realm-config/services/sojourn
+admin	POST realm-config/services/sojourn?nextdescendents
+admin	PUT realm-config/services/sojourn
 admin	GET realm-config/services/validation
 admin	POST realm-config/services/validation?nextdescendents
 admin	PUT realm-config/services/validation
