@@ -34,6 +34,7 @@ type Config struct {
 	HTTP       HTTP       `yaml:"http"`
 	Cookie     Cookie     `yaml:"cookie"`
 	Cluster    Cluster    `yaml:"cluster"`
+	Journeys   Journeys   `yaml:"journeys"`
 	Encryption Encryption `yaml:"encryption"`
 	Limits     Limits     `yaml:"limits"`
 	Log        Log        `yaml:"log"`
@@ -120,6 +121,15 @@ type Cluster struct {
 	TLSCert string `yaml:"tlsCert"`
 	TLSKey  string `yaml:"tlsKey"`
 	TLSCA   string `yaml:"tlsCA"`
+}
+
+// Journeys is what holds for those of every realm that does not say otherwise.
+type Journeys struct {
+	// Replicas is how many members hold a journey in memory: 1, 3 or 5, and never
+	// more than there are. With 1 a journey is lost with its member and begins
+	// again, as with AM; 3 outlive one member, 5 outlive two. The same for all
+	// members; a realm's service "sojourn" can say otherwise. Default 3.
+	Replicas int `yaml:"replicas"`
 }
 
 // Encryption at rest of the data folder.
@@ -251,7 +261,8 @@ func Default() Config {
 			LBName:   "amlbcookie",
 			LBValue:  "01",
 		},
-		Cluster: Cluster{Expect: 1, Slow: 1},
+		Cluster:  Cluster{Expect: 1, Slow: 1},
+		Journeys: Journeys{Replicas: 3},
 		Limits: Limits{
 			Body:        256 << 10,
 			AdminBody:   8 << 20,

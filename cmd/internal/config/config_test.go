@@ -178,6 +178,8 @@ func TestValidate(t *testing.T) {
 		"no time":              {func(c *Config) { c.Limits.ReadTime = 0 }, "limits.readTime"},
 		"too much time":        {func(c *Config) { c.Limits.DrainTime = 2 * time.Hour }, "limits.drainTime"},
 		"no queue":             {func(c *Config) { c.Limits.HashQueue = 0 }, "limits.hashQueue"},
+		"even replicas":        {func(c *Config) { c.Journeys.Replicas = 2 }, "journeys.replicas"},
+		"one replica":          {func(c *Config) { c.Journeys.Replicas = 1 }, ""},
 		"log level":            {func(c *Config) { c.Log.Level = "trace" }, "log.level"},
 		"directory":            {directory(func(*LDAP) {}), ""},
 		"directory twice":      {func(c *Config) { directory(func(*LDAP) {})(c); c.LDAP = append(c.LDAP, c.LDAP[0]) }, "ldap[1].realm"},

@@ -23,6 +23,9 @@ func (c Config) faults() []Fault {
 	c.HTTP.validate(v, c.Dev)
 	c.Cookie.validate(v)
 	c.validateCluster(v)
+	if n := c.Journeys.Replicas; n != 1 && n != 3 && n != 5 {
+		v.add("journeys.replicas", "%d is none of 1, 3, 5", n)
+	}
 	c.Limits.validate(v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
