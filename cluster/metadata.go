@@ -30,6 +30,7 @@ const (
 const (
 	flagDraining = 1 << iota
 	flagLeaving
+	flagStarting
 )
 
 // record is what one member tells the others of itself: the member, less its
@@ -51,7 +52,7 @@ type record struct {
 var errRecord = errors.New("bad metadata")
 
 // encode writes, in this order: version 1, flags (bit 0 draining, bit 1
-// leaving), oldest and newest protocol (2 bytes each, big-endian), expect (1),
+// leaving, bit 2 starting), oldest and newest protocol (2 bytes each, big-endian), expect (1),
 // cluster id (16), start in microseconds since 1970 (8, big-endian), then
 // store, name, address and HTTP address, each behind its length in one byte.
 func (r record) encode() ([]byte, error) {
@@ -65,6 +66,9 @@ func (r record) encode() ([]byte, error) {
 	}
 	if r.leaving {
 		flags |= flagLeaving
+	}
+	if m.Starting {
+		flags |= flagStarting
 	}
 	b := make([]byte, 0, maxRecord)
 	b = append(b, recordVersion, flags)
@@ -96,6 +100,7 @@ func decodeRecord(id string, b []byte) (record, error) {
 		member: placement.Member{
 			ID:       placement.MemberID(id),
 			Draining: b[1]&flagDraining != 0,
+			Starting: b[1]&flagStarting != 0,
 			Protocol: int(binary.BigEndian.Uint16(b[4:])),
 			Expect:   int(b[6]),
 			Cluster:  [16]byte(b[7:23]),

@@ -22,7 +22,7 @@ func sample() record {
 			ID: "0123456789abcdef0123456789abcdef", Name: "node-1",
 			Address: "10.0.0.1:8700", HTTP: "[fd00::1]:8080",
 			Store: "fedcba9876543210fedcba9876543210", Cluster: [16]byte{1, 2, 3, 15: 9},
-			Expect: 3, Protocol: 2, Draining: true,
+			Expect: 3, Protocol: 2, Draining: true, Starting: true,
 		},
 	}
 }

@@ -34,8 +34,9 @@ type Member struct {
 	// Protocol is the newest version of the protocol between members that it
 	// speaks.
 	Protocol int
-	// Draining members are leaving: they rank last.
-	Draining bool
+	// Draining members are leaving, Starting ones are not ready yet: both rank
+	// last.
+	Draining, Starting bool
 
 	mix uint64
 }
@@ -86,18 +87,87 @@ func (v View) Owner(key [16]byte) (Member, bool) {
 // what began to live there before the member started to leave may still do. It
 // allocates nothing.
 func (v View) Home(key [16]byte) (Member, bool) {
-	if len(v.members) == 0 {
-		return Member{}, false
-	}
+	var best *Member
+	var top uint64
 	k := fold(key)
-	best, top := &v.members[0], mix64(k^v.members[0].mix)
-	for i := 1; i < len(v.members); i++ {
+	for i := range v.members {
 		m := &v.members[i]
-		if s := mix64(k ^ m.mix); s > top { // equal: the smaller id, which came before
+		s := mix64(k ^ m.mix)
+		// Equal: the smaller id, which came before.
+		if best == nil || best.Starting && !m.Starting || best.Starting == m.Starting && s > top {
 			best, top = m, s
 		}
 	}
+	if best == nil {
+		return Member{}, false
+	}
 	return *best, true
+}
+
+// ReplicaProtocol is the first protocol whose members hold replicas of
+// journeys.
+const ReplicaProtocol = 2
+
+// Replicas appends to set the ids of the first n members for key that may hold
+// replicas, the first by rank first: those that speak ReplicaProtocol and are
+// neither draining nor starting. Where there is none of these, it takes those
+// that drain, or else those that start; never some of each, so that a set
+// waits for nobody who is about to go. It allocates nothing but what set lacks
+// in capacity.
+func (v View) Replicas(set []MemberID, key [16]byte, n int) []MemberID {
+	k := fold(key)
+	class := unable
+	for i := range v.members {
+		class = min(class, v.members[i].class())
+	}
+	if class == unable {
+		return set
+	}
+	var last *Member
+	var lastScore uint64
+	for range n {
+		var best *Member
+		var top uint64
+		for i := range v.members {
+			m := &v.members[i]
+			if m.class() != class {
+				continue
+			}
+			s := mix64(k ^ m.mix)
+			if last != nil && !before(last, lastScore, m, s) {
+				continue // taken
+			}
+			if best == nil || before(m, s, best, top) {
+				best, top = m, s
+			}
+		}
+		if best == nil {
+			break
+		}
+		set = append(set, best.ID)
+		last, lastScore = best, top
+	}
+	return set
+}
+
+// How fit members are to hold replicas, the fittest first.
+const (
+	fit = iota
+	going
+	coming
+	unable
+)
+
+func (m *Member) class() int {
+	switch {
+	case m.Protocol < ReplicaProtocol:
+		return unable
+	case m.Starting:
+		return coming
+	case m.Draining:
+		return going
+	}
+	return fit
 }
 
 // Member is the view's member of an id; false when it has none.
@@ -110,7 +180,8 @@ func (v View) Member(id MemberID) (Member, bool) {
 }
 
 // Rank returns the first n members for key by rendezvous hashing: the owner,
-// then its standbys. Members that are draining come after all others.
+// then its standbys. Members that are draining or starting come after all
+// others.
 func (v View) Rank(key [16]byte, n int) []Member {
 	k := fold(key)
 	ranked := slices.Clone(v.members)
@@ -123,9 +194,11 @@ func (v View) Rank(key [16]byte, n int) []Member {
 	return ranked[:min(n, len(ranked))]
 }
 
+func (m *Member) last() bool { return m.Draining || m.Starting }
+
 func before(a *Member, sa uint64, b *Member, sb uint64) bool {
-	if a.Draining != b.Draining {
-		return b.Draining
+	if a.last() != b.last() {
+		return b.last()
 	}
 	if sa != sb {
 		return sa > sb

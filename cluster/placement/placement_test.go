@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -30,6 +31,7 @@ func TestOwnerIsFirstOfRank(t *testing.T) {
 		all := members(rapid.IntRange(1, 9).Draw(t, "members"))
 		for i := range all {
 			all[i].Draining = rapid.Bool().Draw(t, "draining")
+			all[i].Starting = rapid.Bool().Draw(t, "starting")
 		}
 		v := placement.NewView(1, all...)
 		k := key(rapid.Uint64().Draw(t, "key"))
@@ -44,8 +46,8 @@ func TestOwnerIsFirstOfRank(t *testing.T) {
 				t.Fatalf("%v ranks twice", m.ID)
 			}
 			seen[m.ID] = true
-			if i > 0 && ranked[i-1].Draining && !m.Draining {
-				t.Fatalf("a draining member ranks before %v", m.ID)
+			if p := ranked[max(i-1, 0)]; (p.Draining || p.Starting) && !m.Draining && !m.Starting {
+				t.Fatalf("%v, which leaves or is not ready, ranks before %v", p.ID, m.ID)
 			}
 		}
 	})
@@ -133,6 +135,55 @@ func TestKeysAreSpreadEvenly(t *testing.T) {
 	}
 }
 
+// TestReplicas: a set has the first members by rank of the fittest class there
+// is, compared with sorting and filtering.
+func TestReplicas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := members(rapid.IntRange(0, 7).Draw(t, "members"))
+		for i := range all {
+			all[i].Protocol = rapid.IntRange(1, 3).Draw(t, "protocol")
+			all[i].Draining = rapid.Bool().Draw(t, "draining")
+			all[i].Starting = rapid.Bool().Draw(t, "starting")
+		}
+		v := placement.NewView(1, all...)
+		k, n := key(rapid.Uint64().Draw(t, "key")), rapid.IntRange(1, 5).Draw(t, "n")
+		var want []placement.MemberID
+		for _, class := range []func(m placement.Member) bool{
+			func(m placement.Member) bool { return !m.Draining && !m.Starting },
+			func(m placement.Member) bool { return m.Draining && !m.Starting },
+			func(m placement.Member) bool { return m.Starting },
+		} {
+			for _, m := range v.Rank(k, len(all)) {
+				if m.Protocol >= placement.ReplicaProtocol && class(m) && len(want) < n {
+					want = append(want, m.ID)
+				}
+			}
+			if len(want) > 0 {
+				break
+			}
+		}
+		if got := v.Replicas(nil, k, n); !slices.Equal(got, want) {
+			t.Fatalf("the set of %d among %+v is %v, want %v", n, all, got, want)
+		}
+	})
+}
+
+// TestNothingLivesAtAStartingMember: home is not a member that is not ready,
+// unless there is no other.
+func TestNothingLivesAtAStartingMember(t *testing.T) {
+	all := members(3)
+	for i := range uint64(100) {
+		old, _ := placement.NewView(1, all[:2]...).Home(key(i))
+		all[2].Starting = true
+		if now, _ := placement.NewView(1, all...).Home(key(i)); now.ID != old.ID {
+			t.Fatalf("home moved from %v to %v", old.ID, now.ID)
+		}
+		if alone, ok := placement.NewView(1, all[2]).Home(key(i)); !ok || alone.ID != all[2].ID {
+			t.Fatalf("home among one that starts is %v", alone.ID)
+		}
+	}
+}
+
 func TestEmptyView(t *testing.T) {
 	var v placement.View
 	_, owned := v.Owner(key(1))
@@ -146,6 +197,19 @@ func TestOwnerAllocatesNothing(t *testing.T) {
 	v := placement.NewView(1, members(5)...)
 	if n := testing.AllocsPerRun(100, func() { v.Owner(key(7)) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+	able := members(5)
+	for i := range able {
+		able[i].Protocol = placement.ReplicaProtocol
+	}
+	v = placement.NewView(1, able...)
+	var set [3]placement.MemberID
+	if n := testing.AllocsPerRun(100, func() {
+		if got := v.Replicas(set[:0], key(7), len(set)); len(got) != len(set) {
+			t.Fatalf("%d replicas", len(got))
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for a set", n)
 	}
 }
 
