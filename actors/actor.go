@@ -238,21 +238,22 @@ func (a *journeyActor) run(c actor.Context, e *errand, plan *journey.Plan, state
 		a.finish(c, o)
 		return
 	}
-	j, id, self := a.j, a.id, c.Self()
+	j, self := a.j, c.Self()
 	root := c.ActorSystem().Root
+	once := Once{Journey: a.id, Step: a.now.step, Digest: a.now.digest}
 	j.run(e, func(ctx context.Context) {
-		o.err = j.drive(ctx, id, o, step, caller)
+		o.err = j.drive(ctx, once, o, step, caller)
 		root.Send(self, o)
 	})
 }
 
 // drive runs effects and the steps that follow until the journey asks or has
 // ended, and creates the session of one that succeeded. It runs off the
-// mailbox; nobody else knows of o.
-func (j *Journeys) drive(ctx context.Context, id journey.ID, o *outcome, step journey.Step, caller *session.Session) (err error) {
+// mailbox; nobody else knows of o. once names the step's first effect.
+func (j *Journeys) drive(ctx context.Context, once Once, o *outcome, step journey.Step, caller *session.Session) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			j.logger.Error("a journey step panicked", "realm", o.plan.Realm, "tree", o.plan.Name, "journey", id,
+			j.logger.Error("a journey step panicked", "realm", o.plan.Realm, "tree", o.plan.Name, "journey", once.Journey,
 				"fault", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 			err = fmt.Errorf("a step of tree %s panicked", o.plan.Name)
 		}
@@ -264,12 +265,13 @@ func (j *Journeys) drive(ctx context.Context, id journey.ID, o *outcome, step jo
 			return nil
 		case journey.Done:
 			o.done = &now
-			return j.welcome(ctx, id, o, caller)
+			return j.welcome(ctx, once.Journey, o, caller)
 		case journey.Do:
-			result, err := j.effects.run(ctx, o.plan.Realm, now.Effect)
+			result, err := j.effects.run(ctx, once, o.plan.Realm, now.Effect)
 			if err != nil {
 				return err
 			}
+			once.N++
 			o.env.Now = j.config.Now()
 			if o.state, step, err = journey.Advance(o.plan, o.state, journey.Input{Result: result}, o.env); err != nil {
 				return err

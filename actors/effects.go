@@ -32,7 +32,7 @@ type effects struct {
 
 // run returns the effect's result. An error means that the result is not
 // known, and never that the answer is no.
-func (e *effects) run(ctx context.Context, r realm.Name, effect node.Effect) (node.Result, error) {
+func (e *effects) run(ctx context.Context, _ Once, r realm.Name, effect node.Effect) (node.Result, error) {
 	switch effect := effect.(type) {
 	case node.Authenticate:
 		return e.authenticate(ctx, r, effect)
