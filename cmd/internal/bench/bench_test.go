@@ -36,7 +36,7 @@ func TestSubjects(t *testing.T) {
 	plan := Plan{
 		Subjects: []Subject{
 			Echo(echo.Members[0], body), EchoHash("echo-bcrypt", echo.Members[0], body), Start(member), Validate("validate", member, demo()), Login("login", member, demo()),
-			ZeroPage("login-zero", member, demo()), Hash("hash", os.Getpid(), 1, h, "pw"),
+			ZeroPage("login-zero", member, demo()), Step("step", member), Hash("hash", os.Getpid(), 1, h, "pw"),
 		},
 		Concurrency: []int{1, 3}, Rounds: 2, Pace: Pace{Count: 20},
 	}
@@ -44,7 +44,7 @@ func TestSubjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 7 * 2 * 2; len(records) != want {
+	if want := 8 * 2 * 2; len(records) != want {
 		t.Fatalf("%d records, want %d", len(records), want)
 	}
 	for _, r := range records {

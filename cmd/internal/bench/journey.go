@@ -12,25 +12,31 @@ import (
 // are the same every time, so later answers are compared and not decoded.
 type page struct {
 	path      string
+	authID    string // of the answer that it was learned from
 	callbacks []byte // as the server wrote them
 	decoded   []map[string]any
 }
 
 // learn starts a journey and reads its page.
 func learn(ctx context.Context, r *ring, s Server) (*page, error) {
-	p := &page{path: s.authenticate()}
-	status, body, err := r.post(ctx, request{path: p.path})
+	path := s.authenticate()
+	status, body, err := r.post(ctx, request{path: path})
 	if err != nil {
 		return nil, err
 	}
+	return read(path, status, body)
+}
+
+// read takes an answer for a page.
+func read(path string, status int, body []byte) (*page, error) {
 	var answer struct {
 		AuthID    string          `json:"authId"`
 		Callbacks json.RawMessage `json:"callbacks"`
 	}
 	if status != 200 || json.Unmarshal(body, &answer) != nil || answer.AuthID == "" {
-		return nil, wrong("start", status, body)
+		return nil, wrong("page", status, body)
 	}
-	p.callbacks = bytes.Clone(answer.Callbacks)
+	p := &page{path: path, authID: answer.AuthID, callbacks: bytes.Clone(answer.Callbacks)}
 	if err := json.Unmarshal(p.callbacks, &p.decoded); err != nil {
 		return nil, fmt.Errorf("read callbacks: %w", err)
 	}
@@ -43,15 +49,34 @@ func (p *page) start(ctx context.Context, r *ring) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	authID, ok := p.authIDOf(status, body)
+	if !ok {
+		return "", wrong("start", status, body)
+	}
+	return authID, nil
+}
+
+// authIDOf reads the authId of an answer; ok says that the answer is this page.
+func (p *page) authIDOf(status int, body []byte) (authID string, ok bool) {
 	_, rest, found := bytes.Cut(body, []byte(`"authId":"`))
 	if status != 200 || !found || !bytes.Contains(body, p.callbacks) {
-		return "", wrong("start", status, body)
+		return "", false
 	}
 	to := bytes.IndexByte(rest, '"')
 	if to <= 0 || bytes.Count(rest[:to], []byte(".")) != 2 {
-		return "", wrong("start", status, body)
+		return "", false
 	}
-	return string(rest[:to]), nil
+	return string(rest[:to]), true
+}
+
+// answerTo is the body that answers a page.
+func answerTo(authID string, filled []byte) []byte {
+	body := make([]byte, 0, len(authID)+len(filled)+32)
+	body = append(body, `{"authId":"`...)
+	body = append(body, authID...)
+	body = append(body, `","callbacks":`...)
+	body = append(body, filled...)
+	return append(body, '}')
 }
 
 // login begins a journey, answers its page with what fill gave, and returns the
@@ -61,13 +86,7 @@ func (p *page) login(ctx context.Context, r *ring, filled []byte) (string, error
 	if err != nil {
 		return "", err
 	}
-	body := make([]byte, 0, len(authID)+len(filled)+32)
-	body = append(body, `{"authId":"`...)
-	body = append(body, authID...)
-	body = append(body, `","callbacks":`...)
-	body = append(body, filled...)
-	body = append(body, '}')
-	status, answer, err := r.post(ctx, request{path: p.path, body: body})
+	status, answer, err := r.post(ctx, request{path: p.path, body: answerTo(authID, filled)})
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +112,32 @@ func (p *page) fill(u User) ([]byte, error) {
 	return json.Marshal(p.decoded)
 }
 
-func setInput(callback map[string]any, value string) bool {
+// walk returns the page's callbacks answered so that the journey goes on: any
+// name, the first choice, the first button.
+func (p *page) walk() ([]byte, error) {
+	asks := false
+	for _, callback := range p.decoded {
+		ok := false
+		switch callback["type"] {
+		case "TextOutputCallback":
+			continue
+		case "NameCallback":
+			ok = setInput(callback, "bench")
+		case "ChoiceCallback", "ConfirmationCallback":
+			ok = setInput(callback, 0)
+		}
+		if !ok {
+			return nil, fmt.Errorf("the page asks for a %v; bench answers names, choices and confirmations only", callback["type"])
+		}
+		asks = true
+	}
+	if !asks {
+		return nil, errors.New("the page asks for nothing")
+	}
+	return json.Marshal(p.decoded)
+}
+
+func setInput(callback map[string]any, value any) bool {
 	inputs, _ := callback["input"].([]any)
 	if len(inputs) != 1 {
 		return false

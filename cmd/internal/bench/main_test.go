@@ -48,7 +48,7 @@ func (a am) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		AuthID    string `json:"authId"`
 		TokenID   string `json:"tokenId"`
 		Callbacks []struct {
-			Input []struct{ Value string } `json:"input"`
+			Input []struct{ Value any } `json:"input"`
 		} `json:"callbacks"`
 	}
 	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
@@ -56,6 +56,8 @@ func (a am) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case r.URL.Query().Get("authIndexValue") == loopName:
+		a.loop(w, in.AuthID, body)
 	case strings.Contains(r.URL.Path, "/sessions/"):
 		_, _ = fmt.Fprintf(w, `{"valid":%v,"sessionUid":"u","uid":"demo","realm":"/"}`, in.TokenID == "tok")
 	case r.Header.Get("X-OpenAM-Username") == "demo" && r.Header.Get("X-OpenAM-Password") == "pw":
@@ -70,12 +72,39 @@ func (a am) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+const loopName = "Loop"
+
+// loopPages are the callbacks of that journey's pages, filled where bench is to
+// fill them.
+func loopPages() [3]string {
+	return [...]string{
+		`[{"_id":0,"input":[{"name":"IDToken1","value":"bench"}],"output":[],"type":"NameCallback"}]`,
+		`[{"_id":1,"input":[{"name":"IDToken1","value":0}],"output":[],"type":"ChoiceCallback"}]`,
+		`[{"_id":2,"output":[],"type":"TextOutputCallback"},{"_id":3,"input":[{"name":"IDToken2","value":0}],"output":[],"type":"ConfirmationCallback"}]`,
+	}
+}
+
+// loop answers with the next page of a journey without end. Its authId tells
+// how many were answered.
+func (a am) loop(w io.Writer, authID string, body []byte) {
+	pages, at := loopPages(), 0
+	if authID != "" {
+		if _, err := fmt.Sscanf(authID, "loop.%d.c", &at); err != nil || !strings.HasSuffix(string(body), `"callbacks":`+pages[at%len(pages)]+`}`) {
+			_, _ = io.WriteString(w, `{"code":400}`)
+			return
+		}
+		at++
+	}
+	asked := strings.NewReplacer(`"bench"`, `""`, `"value":0`, `"value":9`).Replace(pages[at%len(pages)])
+	_, _ = fmt.Fprintf(w, `{"authId":"loop.%d.c","callbacks":%s}`, at, asked)
+}
+
 // cluster is members that answer alike; asked gets, for each request in order,
 // which member it met. One worker at a time.
 func cluster(t *testing.T, members int) (_ Server, asked func() []int) {
 	t.Helper()
 	var met []int
-	all := Server{Path: "/am", Journey: "Login"}
+	all := Server{Path: "/am", Journey: "Login", Loop: loopName}
 	for i := range members {
 		s := serve(t, am{instead: func(r *http.Request) string {
 			met = append(met, i)
@@ -93,5 +122,5 @@ func serve(t *testing.T, h http.Handler) Server {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	return Server{Members: []Member{{s.Listener.Addr().String(), os.Getpid()}}, Path: "/am", Journey: "Login"}
+	return Server{Members: []Member{{s.Listener.Addr().String(), os.Getpid()}}, Path: "/am", Journey: "Login", Loop: loopName}
 }

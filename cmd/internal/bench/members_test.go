@@ -24,6 +24,8 @@ func TestMembersInTurn(t *testing.T) {
 	}{
 		"login": {func(s Server) Subject { return Login("login", s, demo()) }, 1, []int{0, 1, 2, 0, 1, 2}},
 		"echo":  {func(s Server) Subject { return EchoInTurn("echo", s.Members, []byte(`{"a":1}`)) }, 0, []int{0, 1, 2}},
+		// Of the three pages that are learned first the last leads back to the first.
+		"step":  {func(s Server) Subject { return Step("step", s) }, 4, []int{0, 1, 2, 0}},
 		"write": {func(s Server) Subject { return ZeroPage("write", s, demo()) }, 0, []int{0, 1, 2}},
 		// The session is made before, with three requests, and then asked for.
 		"validate": {func(s Server) Subject { return Validate("validate", s, demo()) }, 3, []int{0, 1, 2}},

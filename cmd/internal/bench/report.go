@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,6 +39,11 @@ type Row struct {
 	// which and how. Nil where there is nothing to compare with.
 	Ratio *Spread `json:"ratio,omitempty"`
 	Of    string  `json:"ratioOf,omitempty"`
+	// Added is by how many milliseconds the median latency is above that of
+	// another subject in the same round; AddedTo says which. Nil where nobody
+	// asks.
+	Added   *Spread `json:"addedP50ms,omitempty"`
+	AddedTo string  `json:"addedTo,omitempty"`
 }
 
 // Report is the outcome of a run.
@@ -58,7 +64,10 @@ func (r Report) Errors() int64 {
 	return n
 }
 
-const yardstickName = "echo"
+const (
+	yardstickName = "echo"
+	rateOf        = "rate of " // begins a ratio of rates
+)
 
 // NewReport sums up records of the given subjects.
 func NewReport(subjects []Subject, records []Record) Report {
@@ -86,7 +95,9 @@ func NewReport(subjects []Subject, records []Record) Report {
 				continue
 			}
 			row := summary(mine)
-			row.Ratio, row.Of = s.compare(mine, func(name string) []Record { return of(name, c) })
+			here := func(name string) []Record { return of(name, c) }
+			row.Ratio, row.Of = s.compare(mine, here)
+			row.Added, row.AddedTo = s.added(mine, here)
 			out.Rows = append(out.Rows, row)
 		}
 	}
@@ -127,7 +138,7 @@ func (s Subject) compare(mine []Record, of func(name string) []Record) (*Spread,
 		if len(other) != len(mine) {
 			return nil, ""
 		}
-		return pairs(mine, func(i int) float64 { return ratio(mine[i].rate(), other[i].rate()) }), "rate of " + s.RateOf
+		return pairs(mine, func(i int) float64 { return ratio(mine[i].rate(), other[i].rate()) }), rateOf + s.RateOf
 	}
 	base := cmp.Or(s.CPUOf, yardstickName)
 	other := of(base)
@@ -153,6 +164,16 @@ func (s Subject) compare(mine []Record, of func(name string) []Record) (*Spread,
 		}
 		return ratio(mine[i].cpuPer1000()-hash(i), theirs)
 	}), text
+}
+
+// added takes the difference of the medians within each round. It is nil where
+// this subject is compared with none, or the rounds of the other are missing.
+func (s Subject) added(mine []Record, of func(name string) []Record) (*Spread, string) {
+	other := of(s.P50Of)
+	if s.P50Of == "" || len(other) != len(mine) {
+		return nil, ""
+	}
+	return pairs(mine, func(i int) float64 { return quantile(mine[i].latency, 50) - quantile(other[i].latency, 50) }), s.P50Of
 }
 
 func pairs(mine []Record, of func(i int) float64) *Spread {
@@ -185,33 +206,47 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// Demand is a bound on a subject's ratio: at most Bound, or at least Bound where
-// the ratio is one of rates.
+// Demand is a bound on what a subject is compared by: where latency is added,
+// at most Bound milliseconds; else a ratio of at most Bound, or of at least
+// Bound where it is one of rates.
 type Demand struct {
 	Subject string
 	Bound   float64
 }
 
 // Judge notes the demands that do not hold, at any concurrency. A demand on a
-// subject without a ratio does not hold.
+// subject that is compared with nothing does not hold.
 func (r *Report) Judge(demands []Demand) {
 	for _, d := range demands {
 		judged := false
 		for _, row := range r.Rows {
-			if row.Subject != d.Subject || row.Ratio == nil {
+			if row.Subject != d.Subject || row.Ratio == nil && row.Added == nil {
 				continue
 			}
 			judged = true
-			least := len(row.Of) > 4 && row.Of[:4] == "rate"
-			if got := row.Ratio.Median; least && got < d.Bound || !least && got > d.Bound {
-				r.Missed = append(r.Missed, fmt.Sprintf("%s at concurrency %d is %.3g times %s; %.3g is demanded",
-					row.Subject, row.Concurrency, got, row.Of, d.Bound))
+			if missed := row.misses(d.Bound); missed != "" {
+				r.Missed = append(r.Missed, fmt.Sprintf("%s at concurrency %d %s; %.3g is demanded", row.Subject, row.Concurrency, missed, d.Bound))
 			}
 		}
 		if !judged {
 			r.Missed = append(r.Missed, fmt.Sprintf("%s has no ratio to judge; measure what it is compared with", d.Subject))
 		}
 	}
+}
+
+// misses says what a row has where it does not keep a bound.
+func (row Row) misses(bound float64) string {
+	if row.Added != nil {
+		if got := row.Added.Median; got > bound {
+			return fmt.Sprintf("has a p50 that is %.3g ms above that of %s", got, row.AddedTo)
+		}
+		return ""
+	}
+	least := strings.HasPrefix(row.Of, rateOf)
+	if got := row.Ratio.Median; least && got < bound || !least && got > bound {
+		return fmt.Sprintf("is %.3g times %s", got, row.Of)
+	}
+	return ""
 }
 
 // WriteTable writes the report for people.
@@ -235,6 +270,9 @@ func (r Report) WriteTable(w io.Writer) error {
 		fmt.Fprintf(w, "idle CPU of %d member(s), all together: %.2f %% of a core, over %.1f s\n", idle.Members, idle.Percent, idle.Seconds)
 	}
 	for _, row := range r.Rows {
+		if row.Added != nil {
+			fmt.Fprintf(w, "%s: p50 is %.3f ms (%.3f..%.3f) above that of %s\n", row.Subject, row.Added.Median, row.Added.Min, row.Added.Max, row.AddedTo)
+		}
 		if row.FirstError != "" {
 			fmt.Fprintf(w, "%s: first error: %s\n", row.Subject, row.FirstError)
 		}

@@ -16,6 +16,18 @@ func record(subject string, round int, ops int64, cpu time.Duration) Record {
 	return r
 }
 
+// slower makes each operation of a record take longer.
+func slower(r Record, by time.Duration) Record {
+	all := newHistogram()
+	for _, bar := range r.latency.Distribution() {
+		for range bar.Count {
+			_ = all.RecordValue(bar.To + int64(by))
+		}
+	}
+	r.latency = all
+	return r
+}
+
 func TestReport(t *testing.T) {
 	subjects := []Subject{
 		{Name: "echo", PIDs: []int{1}},
@@ -27,6 +39,8 @@ func TestReport(t *testing.T) {
 		{Name: "cluster-validate", PIDs: []int{4, 5, 6}, CPUOf: "validate"},
 		{Name: "cluster-login", PIDs: []int{4, 5, 6}, CPUOf: "login", Less: "echo-bcrypt"},
 		{Name: "cluster-lonely", PIDs: []int{4, 5, 6}, CPUOf: "never run"},
+		{Name: "slow", PIDs: []int{4, 5, 6}, CPUOf: "validate", P50Of: "validate"},
+		{Name: "slow-lonely", PIDs: []int{4, 5, 6}, CPUOf: "never run", P50Of: "never run"},
 		{Name: "lonely", PIDs: []int{2}, Less: "nothing measured"},
 		{Name: "never run", PIDs: []int{2}},
 	}
@@ -43,12 +57,14 @@ func TestReport(t *testing.T) {
 			record("cluster-validate", round, 1000, 35*ms*slow),
 			record("cluster-login", round, 100, 125*ms*slow),
 			record("cluster-lonely", round, 1, ms),
+			slower(record("slow", round, 1000, 28*ms*slow), 2*ms),
+			record("slow-lonely", round, 1, ms),
 			record("lonely", round, 1, ms),
 		)
 	}
 	records[3].Errors, records[3].FirstError = 2, errors.New("broken")
 	r := NewReport(subjects, records)
-	if len(r.Rows) != 10 {
+	if len(r.Rows) != 12 {
 		t.Fatalf("%d rows", len(r.Rows))
 	}
 	want := map[string]float64{"validate": 1.4, "echo-bcrypt": 51, "login": 5, "login-argon2": 0.96, "cluster-validate": 1.25, "cluster-login": 2.5}
@@ -63,6 +79,10 @@ func TestReport(t *testing.T) {
 			t.Errorf("echo: %+v", row)
 		case row.Subject == "argon2" && row.Ratio != nil:
 			t.Errorf("a bare hash is compared with echo: %+v", row)
+		case row.Subject == "slow" && (row.Added == nil || row.AddedTo != "validate" || math.Abs(row.Added.Min-2) > 0.01 || math.Abs(row.Added.Max-2) > 0.01):
+			t.Errorf("slow by 2 ms: %+v of %q", row.Added, row.AddedTo)
+		case row.Subject != "slow" && row.Added != nil:
+			t.Errorf("%s is compared by its latency: %+v", row.Subject, row)
 		case strings.HasSuffix(row.Subject, "lonely") && row.Ratio != nil:
 			t.Errorf("%s has a ratio without what it is compared with: %+v", row.Subject, row)
 		}
@@ -80,8 +100,14 @@ func TestReport(t *testing.T) {
 		t.Errorf("missed: %q", r.Missed)
 	}
 	r.Missed = nil
-	r.Judge([]Demand{{"login-argon2", 0.97}, {"echo", 1}, {"cluster-validate", 1.2}})
-	if len(r.Missed) != 3 {
+	r.Judge([]Demand{{"login-argon2", 0.97}, {"echo", 1}, {"cluster-validate", 1.2}, {"slow-lonely", 9}, {"slow", 2.1}})
+	if len(r.Missed) != 4 {
+		t.Errorf("missed: %q", r.Missed)
+	}
+
+	r.Missed = nil
+	r.Judge([]Demand{{"slow", 1.9}}) // whatever its CPU
+	if len(r.Missed) != 1 || !strings.HasPrefix(r.Missed[0], "slow at concurrency 4 has a p50 that is 2 ms above that of validate") {
 		t.Errorf("missed: %q", r.Missed)
 	}
 
@@ -91,7 +117,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		"CPU of echo, less the hash of echo-bcrypt", "rate of argon2", "login: first error: broken", "missed: echo",
+		"CPU of echo, less the hash of echo-bcrypt", "rate of argon2", "login: first error: broken", "missed: slow", "slow: p50 is 2.0",
 		"CPU of login, both less the hash of echo-bcrypt", "idle CPU of 3 member(s), all together: 4.25 % of a core, over 10.0 s",
 	} {
 		if !strings.Contains(out.String(), text) {

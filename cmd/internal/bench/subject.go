@@ -31,6 +31,8 @@ type Subject struct {
 	// RateOf names a subject whose rate this one's is compared with, in place
 	// of comparing CPU.
 	RateOf string
+	// P50Of names a subject whose median latency is taken off this one's.
+	P50Of string
 	// bare is set where no server works: there is nothing to compare with echo.
 	bare bool
 	// prepare makes a worker's operation; its own requests are not measured.
@@ -57,6 +59,9 @@ type Server struct {
 	Path    string // "/am"
 	// Journey of the root realm: one page that asks for name and password.
 	Journey string
+	// Loop is a journey of the root realm that never ends, for Step: it asks for
+	// names, choices and confirmations and comes back to its first page.
+	Loop string
 }
 
 // PIDs are the processes of all members.

@@ -56,6 +56,9 @@ Subjects:
   login-zero    the user of login in one request, by header lines
   login-argon2  two requests; the default hash. Its rate is compared with that
                 of the bare hash on the same cores (subject argon2)
+  step          one answered step of a journey that goes on: a name, a choice or a
+                confirmation, and the next page
+  step-single   the same with one worker, for its latency
   fsync         one writer that appends 512 bytes to a file beside the member's
                 folder and flushes it, whatever the number of workers
   write         the user of login-light in one request: little more than a stored
@@ -80,6 +83,11 @@ it does not. A worker sends each request to the next member.
                     less move the ratio by tenths;
   cluster-login-light
                     login-light at two members compares without it
+  cluster-step      step: each answer goes to another member than the one before.
+                    Its CPU is compared with that of step
+  cluster-step-single
+                    the same with one worker; what a limit bounds are the
+                    milliseconds by which its p50 is above that of step-single
   cluster-write     write at all members in turn
 
 The idle CPU of member and cluster is measured before the load.`,
@@ -98,7 +106,7 @@ The idle CPU of member and cluster is measured before the load.`,
 	fs.IntVar(&f.rounds, "rounds", 5, "rounds of each subject")
 	fs.DurationVar(&f.duration, "duration", time.Second, "`time` of a round")
 	fs.Int64Var(&f.count, "count", 0, "operations of a round at most; 0: as many as the time allows")
-	fs.StringToStringVar(&f.limits, "limit", nil, "fail when a ratio is worse, as in validate=1.5,login=8,login-argon2=0.95,cluster-validate=1.1")
+	fs.StringToStringVar(&f.limits, "limit", nil, "fail when a ratio is worse, as in validate=1.5,login-argon2=0.95,cluster-step=3, or more latency is added, as in cluster-step-single=0.5")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		demands, err := f.check()

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"sojourn/actors/identity"
+	"sojourn/actors/tree"
 	"sojourn/cmd/internal/bench"
 	"sojourn/http/client"
 	"sojourn/http/wire"
@@ -121,7 +123,7 @@ func startMembers(ctx context.Context, program string, count int) (_ *benchTarge
 	}
 	first := started.members[0]
 	t := &benchTarget{
-		server: bench.Server{Path: "/am", Journey: first.Journey},
+		server: bench.Server{Path: "/am", Journey: first.Journey, Loop: loopName},
 		user:   bench.User{Name: first.User, Password: first.Password},
 		folder: folder,
 		close:  started.close,
@@ -136,8 +138,10 @@ func startMembers(ctx context.Context, program string, count int) (_ *benchTarge
 		if t.cheap, err = importUser(ctx, c, "bench", bench.CheapHash); err != nil {
 			return err
 		}
-		t.least, err = importUser(ctx, c, "bench-write", bench.LeastHash)
-		return err
+		if t.least, err = importUser(ctx, c, "bench-write", bench.LeastHash); err != nil {
+			return err
+		}
+		return storeLoop(ctx, c)
 	})
 	if err != nil {
 		return nil, err
@@ -247,6 +251,25 @@ func importUser(ctx context.Context, c *client.Client, name string, made func() 
 		return bench.User{}, fmt.Errorf("import the user %s of bench: %w", name, err)
 	}
 	return bench.User{Name: name, Password: password}, nil
+}
+
+// loopName is the journey of the subject step, loopExport that journey.
+const loopName = "BenchLoop"
+
+//go:embed bench/loop.json
+var loopExport []byte
+
+func storeLoop(ctx context.Context, c *client.Client) error {
+	export, err := tree.DecodeExport(loopExport)
+	if err != nil {
+		return fmt.Errorf("the journey of bench: %w", err)
+	}
+	for _, j := range export.Journeys {
+		if err := storeJourney(ctx, c, "/", j); err != nil {
+			return fmt.Errorf("store the journey of bench: %w", err)
+		}
+	}
+	return nil
 }
 
 // quietWriter keeps the last of what a child says, for when it fails.

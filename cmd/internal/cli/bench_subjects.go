@@ -15,13 +15,17 @@ import (
 // benchSubjects are what can be asked for.
 func benchSubjects() []string {
 	return []string{
-		"echo", "echo-bcrypt", "start", "validate", "login", "login-light", "login-zero", "login-argon2", "fsync", "write",
-		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-login-light", "cluster-write",
+		"echo", "echo-bcrypt", "start", "validate", "login", "login-light", "login-zero", "login-argon2", "step", "step-single", "fsync", "write",
+		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-login-light", "cluster-step",
+		"cluster-step-single", "cluster-write",
 	}
 }
 
-// ownSubjects need a member of bench's own: users with certain hashes, a folder.
-func ownSubjects() []string { return []string{"login", "login-light", "login-zero", "fsync", "write"} }
+// ownSubjects need a member of bench's own: users with certain hashes, a journey
+// that never ends, a folder.
+func ownSubjects() []string {
+	return []string{"login", "login-light", "login-zero", "step", "step-single", "fsync", "write"}
+}
 
 // wanted is what is measured: what was asked for, or else what belongs together.
 func (f *benchFlags) wanted() []string {
@@ -31,12 +35,12 @@ func (f *benchFlags) wanted() []string {
 	case f.members > 1:
 		return []string{
 			"echo", "cluster-echo", "echo-bcrypt", "validate", "cluster-validate", "cluster-validate-one", "login", "cluster-login",
-			"login-light", "cluster-login-light", "fsync", "write", "cluster-write",
+			"login-light", "cluster-login-light", "step", "cluster-step", "step-single", "cluster-step-single", "fsync", "write", "cluster-write",
 		}
 	case f.server != "":
 		return []string{"echo", "echo-bcrypt", "start", "validate", "login-argon2"}
 	}
-	return []string{"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2"}
+	return []string{"echo", "echo-bcrypt", "start", "validate", "login", "login-zero", "login-argon2", "step"}
 }
 
 // workers is the concurrency of all but writes. At one worker the background
@@ -50,6 +54,10 @@ func (f *benchFlags) workers() []int {
 	}
 	return []int{1, 16}
 }
+
+// single is the concurrency of what is compared by its latency, whatever was
+// asked for: with more workers it is that of a queue.
+func single() []int { return []int{1} }
 
 // writers is the concurrency of writes, nil: that of all.
 func (f *benchFlags) writers() []int {
@@ -90,7 +98,7 @@ func (m *subjectMaker) add(name string) error {
 	if err != nil {
 		return err
 	}
-	needed := []string{s.CPUOf, s.Less, s.RateOf}
+	needed := []string{s.CPUOf, s.Less, s.RateOf, s.P50Of}
 	if s.Less != "" {
 		needed = append(needed, "echo") // which is in it
 	}
@@ -141,6 +149,11 @@ func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 	case "write":
 		s = bench.ZeroPage(name, alone.server, alone.least)
 		s.RateOf, s.Concurrency = "fsync", m.writers
+	case "step":
+		s = bench.Step(name, alone.server)
+	case "step-single":
+		s = bench.Step(name, alone.server)
+		s.Concurrency = single()
 	case "cluster-echo":
 		s = bench.EchoInTurn(name, echo, m.body)
 		s.CPUOf = "echo"
@@ -158,6 +171,12 @@ func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 	case "cluster-login-light":
 		s = bench.Login(name, cluster.server, cluster.least)
 		s.CPUOf = "login-light"
+	case "cluster-step":
+		s = bench.Step(name, cluster.server)
+		s.CPUOf = "step"
+	case "cluster-step-single":
+		s = bench.Step(name, cluster.server)
+		s.P50Of, s.CPUOf, s.Concurrency = "step-single", "step-single", single()
 	case "cluster-write":
 		s = bench.ZeroPage(name, cluster.server, cluster.least)
 		s.RateOf, s.Concurrency = "fsync", m.writers
