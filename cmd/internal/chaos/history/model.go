@@ -87,7 +87,11 @@ func linearizable(ops []Op) legality {
 			return ok, p
 		},
 	}
-	switch porcupine.CheckOperationsTimeout(model, moves(ops), searchLimit) {
+	return searched(porcupine.CheckOperationsTimeout(model, moves(ops), searchLimit))
+}
+
+func searched(r porcupine.CheckResult) legality {
+	switch r {
 	case porcupine.Ok:
 		return legal
 	case porcupine.Illegal:

@@ -1,0 +1,219 @@
+package history
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// answer makes a request of journey 1, which asks three questions, with the
+// answers gave. An OK has the reply that is due.
+func answer(number int, gave uint64, o Outcome, start, end int) Step {
+	s := Step{Journey: 1, Number: number, Of: 3, Gave: gave, Outcome: o, Member: number % 2, Start: time.Duration(start) * ms, End: time.Duration(end) * ms}
+	if o == OK {
+		s.Reply = Reply{s.due(), gave}
+		if number == s.Of {
+			s.Reply.Shown = 99
+		}
+	}
+	return s
+}
+
+// shows gives a step another reply.
+func (s Step) shows(page Page, shown uint64) Step {
+	s.Reply = Reply{page, shown}
+	return s
+}
+
+func TestCheckJourneys(t *testing.T) {
+	start, one, two, three := answer(0, 0, OK, 0, 1), answer(1, 11, OK, 10, 11), answer(2, 12, OK, 20, 21), answer(3, 13, OK, 30, 31)
+	with := func(more ...Step) []Step { return append([]Step{start, one}, more...) }
+	rest := []Step{two, three}
+	tests := map[string]struct {
+		steps []Step
+		// want is what Err says, in order; none for a history without fault.
+		want []string
+	}{
+		"a journey to its end":   {steps: with(rest...)},
+		"it never begins":        {steps: []Step{answer(0, 0, Unavailable, 0, 1)}},
+		"it must not begin":      {[]Step{answer(0, 0, Unauthorized, 0, 1)}, []string{"were refused"}},
+		"nobody answers":         {with(answer(2, 12, Unavailable, 20, 21)), []string{"never answered"}},
+		"nobody asks any more":   {with(), []string{"never answered"}},
+		"lost":                   {with(answer(2, 12, Unauthorized, 20, 21)), []string{"were lost", "nothing explains"}},
+		"lost without a word":    {with(answer(2, 12, Gone, 20, 21)), []string{"were lost", "nothing explains"}},
+		"lost after a 503":       {with(answer(2, 12, Unavailable, 15, 16), answer(2, 12, Unauthorized, 20, 21)), []string{"were lost", "nothing explains"}},
+		"lost and found":         {with(append(rest, answer(2, 12, Unauthorized, 15, 16))...), []string{"were lost", "nothing explains"}},
+		"lost at the last step":  {with(two, answer(3, 13, Unauthorized, 30, 31)), []string{"were lost", "nothing explains"}},
+		"sent again":             {steps: with(append(rest, answer(2, 12, Cut, 12, 13), answer(2, 12, OK, 22, 23))...)},
+		"sent again to the end":  {steps: with(append(rest, answer(3, 13, OK, 40, 41))...)},
+		"sent again, and denied": {with(append(rest, answer(2, 12, Unauthorized, 22, 23))...), []string{"were refused", "nothing explains"}},
+		"sent again too late":    {steps: with(append(rest, answer(2, 12, Unauthorized, 25, 36))...)},
+		"other answers":          {steps: with(append(rest, answer(2, 22, Unauthorized, 22, 23))...)},
+		"other answers beside":   {steps: with(append(rest, answer(2, 22, Unauthorized, 20, 21))...)},
+		"other answers before they can": {
+			with(append(rest, answer(2, 22, Unauthorized, 15, 16))...), []string{"were lost", "nothing explains"},
+		},
+		"one of two was taken, not known which": {steps: with(answer(2, 22, Timeout, 12, 13), answer(2, 12, Unauthorized, 14, 15), answer(2, 22, OK, 20, 21), answer(3, 13, OK, 30, 31))},
+		"none of two was taken": {
+			with(answer(2, 22, Timeout, 12, 13), answer(2, 12, Timeout, 12, 13), answer(2, 12, Unauthorized, 14, 15), answer(2, 22, Unauthorized, 16, 17)),
+			[]string{"were lost", "nothing explains"},
+		},
+		"a request that came to nobody is no excuse": {
+			with(answer(2, 22, Refused, 12, 13), answer(2, 12, Unauthorized, 14, 15)), []string{"were lost", "nothing explains"},
+		},
+		"both of two were taken":    {with(append(rest, answer(2, 22, OK, 20, 22))...), []string{"were doubled", "nothing explains"}},
+		"another token":             {with(append(rest, answer(3, 13, OK, 32, 33).shows(Session, 98))...), []string{"were doubled", "nothing explains"}},
+		"two users":                 {with(append(rest, answer(3, 23, OK, 30, 33).shows(Session, 98))...), []string{"were doubled", "nothing explains"}},
+		"a page with old answers":   {with(two.shows(Last, 11)), []string{"were rolled back", "nothing explains"}},
+		"a question asked again":    {with(two.shows(More, 12)), []string{"were rolled back", "nothing explains"}},
+		"a step counted twice":      {[]Step{start, one.shows(Last, 11)}, []string{"were rolled back", "nothing explains"}},
+		"a session too early":       {with(two.shows(Session, 99)), []string{"were rolled back", "nothing explains"}},
+		"another page sent again":   {with(append(rest, answer(2, 12, OK, 22, 23).shows(More, 12))...), []string{"were rolled back", "nothing explains"}},
+		"a step taken after it":     {with(append(rest, answer(2, 12, OK, 40, 41))...), []string{"nothing explains"}},
+		"an answer that is none":    {with(append(rest, answer(2, 12, Wrong, 20, 21))...), []string{"1 answers to journeys are none"}},
+		"failures that may be":      {steps: with(append(rest, answer(2, 12, Unavailable, 12, 13), answer(2, 22, Refused, 13, 14), answer(2, 12, Timeout, 14, 90))...)},
+		"what had no answer is not": {with(answer(2, 12, OK, 20, 21), answer(2, 22, Timeout, 15, 16), answer(3, 13, Timeout, 30, 31)), []string{"never answered"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			if err := CheckJourneys(tc.steps).Err(); err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+			if !slices.EqualFunc(got, tc.want, strings.Contains) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestJourneyCounts: faults name journey, step, member and time, and the counts
+// are of journeys.
+func TestJourneyCounts(t *testing.T) {
+	var steps []Step
+	for n := range 3 {
+		for _, s := range []Step{answer(0, 0, OK, 0, 1), answer(1, 11, OK, 10, 11), answer(2, 12, OK, 20, 21), answer(3, 13, OK, 30, 31)} {
+			s.Journey = n + 1
+			if n == 1 && s.Number == 3 {
+				s.Outcome, s.Member = Unauthorized, 4
+			}
+			steps = append(steps, s)
+		}
+	}
+	v := CheckJourneys(steps)
+	want := Fault{Lost, 2, 3, 4, 31 * ms}
+	if v.Begun != 3 || v.Ended != 2 || v.Steps != 8 || v.Moved != 8 || !slices.Equal(v.Faults, []Fault{want}) || v.Count(Lost) != 1 || v.Count(Doubled) != 0 {
+		t.Errorf("%+v", v)
+	}
+	if text := v.Err().Error(); !strings.Contains(text, "1 of 3 journeys were lost, such as journey 2 lost at step 3 by member 4, 31ms after the start") {
+		t.Error(text)
+	}
+}
+
+func TestStalls(t *testing.T) {
+	steps := []Step{
+		answer(0, 0, OK, 0, 2),
+		answer(1, 11, Cut, 10, 11), answer(1, 21, Unauthorized, 12, 20), answer(1, 11, OK, 15, 60), answer(1, 11, OK, 16, 70),
+		answer(2, 12, Timeout, 80, 90),
+	}
+	other := answer(0, 0, OK, 100, 101)
+	other.Journey = 2
+	waits := Waits(append(steps, other))
+	for name, tc := range map[string]struct {
+		from, to int
+		want     StallFigures
+	}{
+		"all":                    {0, 1000, StallFigures{Journeys: 2, Steps: 3, P50: 2 * ms, P99: 50 * ms, Max: 50 * ms}},
+		"one that reaches in":    {40, 50, StallFigures{Journeys: 1, Steps: 1, P50: 50 * ms, P99: 50 * ms, Max: 50 * ms}},
+		"one that has no answer": {80, 90, StallFigures{}},
+		"ended before":           {2, 10, StallFigures{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Stalls(waits, time.Duration(tc.from)*ms, time.Duration(tc.to)*ms); got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestCorrectJourneys: whatever requests overlap, get no answer or are repeated,
+// a journey that takes each step once is never blamed; and one that breaks its
+// word at a request that was answered always is.
+func TestCorrectJourneys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const of = 3
+		var at place
+		now, gave := 1, uint64(100)
+		steps := []Step{answer(0, 0, OK, 0, 1)}
+		var sure []int // answered, and nothing else was under way
+		for at.number < of && len(steps) < 30 {
+			// Some requests are under way at once; each is carried out in its turn
+			// between the start of the first and the end of the last.
+			var wave []Step
+			for range rapid.IntRange(1, 3).Draw(t, "wave") {
+				gave++
+				s := Step{Journey: 1, Of: of, Number: at.number + 1, Gave: gave}
+				if at.number > 0 && rapid.IntRange(0, 3).Draw(t, "repeat") == 0 {
+					s.Number, s.Gave = at.number, at.gave
+				}
+				wave = append(wave, s)
+			}
+			start := now
+			for i, s := range wave {
+				s.Start = time.Duration(start+i) * ms
+				s.End = time.Duration(start+rapid.IntRange(20, 30).Draw(t, "length")) * ms
+				fate := rapid.SampledFrom([]string{"ok", "ok", "ok", "cut", "nobody"}).Draw(t, "fate")
+				s = carry(&at, s, fate != "nobody")
+				switch fate {
+				case "nobody":
+					s.Outcome, s.Reply = Refused, Reply{}
+				case "cut":
+					s.Outcome, s.Reply = Cut, Reply{}
+				default:
+					if len(wave) == 1 {
+						sure = append(sure, len(steps))
+					}
+				}
+				steps = append(steps, s)
+			}
+			now = start + 40
+		}
+		v := CheckJourneys(steps)
+		v.Stuck = nil // the last answer may have been cut off
+		if err := v.Err(); err != nil {
+			t.Fatalf("%v, of %+v", err, steps)
+		}
+		if len(sure) == 0 {
+			return
+		}
+		i := sure[rapid.IntRange(0, len(sure)-1).Draw(t, "which")]
+		s := &steps[i]
+		if rapid.Bool().Draw(t, "refuse") {
+			s.Outcome, s.Reply = Unauthorized, Reply{}
+		} else {
+			s.Reply.Page = (s.Reply.Page + 1) % (Session + 1)
+		}
+		if v := CheckJourneys(steps); len(v.Illegal) == 0 {
+			t.Fatalf("nothing is found wrong with request %d of %+v", i, steps)
+		}
+	})
+}
+
+// carry takes a step as a right cluster does.
+func carry(at *place, s Step, arrives bool) Step {
+	switch {
+	case !arrives:
+	case s.Number == at.number+1:
+		*at = place{number: s.Number, gave: s.Gave}
+		fallthrough
+	case s.Number == at.number && s.Gave == at.gave:
+		s.Outcome, s.Reply = OK, Reply{s.due(), s.Gave}
+	default:
+		s.Outcome = Unauthorized
+	}
+	return s
+}
+
