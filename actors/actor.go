@@ -240,7 +240,10 @@ func (a *journeyActor) run(c actor.Context, e *errand, plan *journey.Plan, state
 	}
 	j, self := a.j, c.Self()
 	root := c.ActorSystem().Root
-	once := Once{Journey: a.id, Step: a.now.step, Digest: a.now.digest}
+	once := Once{Journey: a.id, Step: a.now.step, Digest: a.now.digest, Until: a.now.ref.Expires}
+	if a.now.start != nil {
+		once.Until = state.Deadline(plan, o.env.Settings)
+	}
 	j.run(e, func(ctx context.Context) {
 		o.err = j.drive(ctx, once, o, step, caller)
 		root.Send(self, o)

@@ -1,6 +1,10 @@
 package actors
 
-import "sojourn/actors/journey"
+import (
+	"time"
+
+	"sojourn/actors/journey"
+)
 
 // Once names one effect of one attempt at a step: the Nth, from zero, that the
 // answers with this digest caused at this step of this journey. A step that is
@@ -12,4 +16,8 @@ type Once struct {
 	Step    uint32
 	Digest  [16]byte
 	N       uint32
+	// Until is when the answers stop being ones that anybody takes: the end of
+	// the reference that they came with, and so the same each time the step is
+	// run.
+	Until time.Time
 }
