@@ -32,6 +32,13 @@ type Config struct {
 	// this member may be cut off from those that know it, and is the request's
 	// answer. Nil: never.
 	Quorum func(ctx context.Context) error
+	// Replicas is how many members hold each journey in realms that do not say:
+	// 1, 3 or 5; zero means 3. There are never more than the view has.
+	Replicas int
+	// Runs knows who has certainly ended; nil: nobody has. Founding stores with
+	// whom journeys are begun anew; nil: they are not.
+	Runs     Runs
+	Founding Founding
 	// Catalog knows realms, settings and trees.
 	Catalog *Catalog
 	// Users checks passwords and changes identities.
