@@ -48,6 +48,10 @@ type Daemon struct {
 	config   Config
 	near     *neighbours
 	store    *cts.Store
+	registry *registry
+	removed  chan struct{}      // closed when this run is taken to be over
+	ledger   sync.WaitGroup     // what keeps the registry
+	unfollow context.CancelFunc // ends it
 	hashing  *actors.Hashing
 	close    []func() // of the identity repositories
 	journeys *actors.Journeys
@@ -61,7 +65,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if c.Net == nil {
 		c.Net = osNet{}
 	}
-	d := &Daemon{config: c}
+	d := &Daemon{config: c, removed: make(chan struct{}), unfollow: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.shut())
@@ -74,7 +78,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if d.near, err = bind(c); err != nil {
 		return nil, err
 	}
-	var catalog atomic.Pointer[actors.Catalog]
+	var told news
 	d.store, err = cts.Start(cts.Config{
 		Dir:         filepath.Join(c.Data, "store"),
 		Key:         keys,
@@ -89,20 +93,18 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 		Expect:      c.Cluster.Expect,
 		Slow:        c.Cluster.Slow,
 		Boottime:    c.Boottime,
-		OnDocument: func(kind realm.DocumentKind, r realm.Name) {
-			if known := catalog.Load(); known != nil { // else nothing has been read yet
-				known.Invalidate(kind, r)
-			}
-		},
+		OnDocument:  told.changed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the token store: %w", err)
 	}
-	catalog.Store(actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now))
-	if err := d.makeJourneys(catalog.Load()); err != nil {
+	catalog := actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now)
+	d.registry = newRegistry(d.store, d.near.self.ID, d.store.ID(), c.Log.With("part", "runs"), func() { close(d.removed) })
+	told.tell(catalog, d.registry)
+	if err := d.makeJourneys(catalog); err != nil {
 		return nil, err
 	}
-	handler, err := d.makeAPI(catalog.Load())
+	handler, err := d.makeAPI(catalog)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +114,56 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err := d.near.join(ctx, d.Addr(), d.store.ID()); err != nil {
 		return nil, err
 	}
+	d.follow()
 	return d, nil
+}
+
+// news hands on what the store says of documents, once there is somebody to
+// hand it to: until then nothing has been read.
+type news struct {
+	catalog  atomic.Pointer[actors.Catalog]
+	registry atomic.Pointer[registry]
+}
+
+func (n *news) tell(c *actors.Catalog, r *registry) {
+	n.catalog.Store(c)
+	n.registry.Store(r)
+}
+
+func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
+	if c := n.catalog.Load(); c != nil && kind.Configures() {
+		c.Invalidate(kind, in)
+	}
+	if r := n.registry.Load(); r != nil && (kind == realm.KindRun || kind == "") {
+		r.look()
+	}
+}
+
+// follow keeps the registry of runs until unfollow is called. Once this run is
+// registered, others give it journeys to hold.
+func (d *Daemon) follow() {
+	var ctx context.Context
+	ctx, d.unfollow = context.WithCancel(context.Background())
+	leads := func() bool { return d.store.Metrics().Leader }
+	d.ledger.Go(func() { d.registry.follow(ctx) })
+	d.ledger.Go(func() { d.registry.sweep(ctx, leads, d.folders) })
+	d.ledger.Go(func() {
+		select {
+		case <-d.registry.begun:
+			d.near.announce(func(m *placement.Member) { m.Starting = false })
+		case <-ctx.Done():
+		}
+	})
+}
+
+// folders are the data folders that are in the cluster or whose member is seen.
+func (d *Daemon) folders(ctx context.Context) (map[string]bool, error) {
+	all, err := d.store.Members(ctx)
+	inside := map[string]bool{}
+	for _, m := range all {
+		inside[m.ID] = m.Known || m.Alive
+	}
+	return inside, err
 }
 
 // listen binds the port for clients.
@@ -135,6 +186,11 @@ func (d *Daemon) Await(ctx context.Context) error {
 	if err := d.store.Await(ctx); err != nil {
 		return fmt.Errorf("open the token store: %w", err)
 	}
+	patience := registryPatience
+	if d.store.Metrics().DiskLevel > 0 { // it answers, but stores nothing new
+		patience = 0
+	}
+	d.registry.await(ctx, patience)
 	return nil
 }
 
@@ -221,7 +277,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			NodeTypes:     node.Builtin(),
 			Health:        health{d.store},
 			Backups:       stores,
-			Members:       members{d.near, d.store, c.Build.Version},
+			Members:       members{d.near, d.store, d.registry, c.Build.Version},
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
@@ -246,22 +302,34 @@ func (d *Daemon) ClusterAddr() string { return d.near.address() }
 // Close gives up a member that was never Run.
 func (d *Daemon) Close() error { return d.shut() }
 
+// errRemoved ends a member whose run others take to be over.
+var errRemoved = errors.New("this member was removed from the cluster while it ran")
+
+// goodbye bounds the wait for the store to note the end of this run, which is
+// worth no more: the next run of the folder notes it as well.
+const goodbye = 2 * time.Second
+
 // Run serves until ctx ends, then stops: the others are told that it leaves, no
-// new connections, running requests to their end, journeys, stores, gossip. A store that has failed stops the member in
-// the same way, and is the error: only another start can help. Run may be called
+// new connections, running requests to their end, journeys, stores, gossip. A
+// store that has failed stops the member in the same way, and is the error: only
+// another start can help. So does an operator who removes it. Run may be called
 // once.
 func (d *Daemon) Run(ctx context.Context) error { return d.run(ctx, d.store) }
 
 func (d *Daemon) run(ctx context.Context, store condition) error {
 	ctx, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
+	var removed error
 	watch.Go(func() {
 		select {
 		case <-store.Failed():
 			d.config.Log.Error("the token store has failed: this member stops", "err", store.Failure())
-			stop()
+		case <-d.removed:
+			removed = errRemoved
+			d.config.Log.Error("this member stops", "err", removed)
 		case <-ctx.Done():
 		}
+		stop()
 	})
 	leaving := context.AfterFunc(ctx, func() {
 		d.near.announce(func(m *placement.Member) { m.Draining = true })
@@ -271,7 +339,21 @@ func (d *Daemon) run(ctx context.Context, store condition) error {
 	stop()
 	watch.Wait()
 	d.server = nil
-	return errors.Join(store.Failure(), err, d.shut())
+	if store.Failure() == nil && removed == nil {
+		d.retire()
+	}
+	return errors.Join(store.Failure(), removed, err, d.shut())
+}
+
+// retire notes that this run is over, when it will answer nobody any more.
+func (d *Daemon) retire() {
+	d.unfollow()
+	d.ledger.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	if err := d.registry.retire(ctx); err != nil {
+		d.config.Log.Info("the others may wait for this member's replicas", "err", err)
+	}
 }
 
 // shut closes what is open, the other way round than it was opened.
@@ -283,6 +365,8 @@ func (d *Daemon) shut() error {
 	if d.journeys != nil {
 		d.journeys.Close()
 	}
+	d.unfollow()
+	d.ledger.Wait()
 	for _, end := range d.close {
 		end()
 	}

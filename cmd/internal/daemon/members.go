@@ -18,9 +18,10 @@ const forever = time.Duration(math.MaxInt64)
 // members is the cluster as the API lists it: what the stores know of each
 // other, with what gossip tells of the processes.
 type members struct {
-	near    *neighbours
-	store   *cts.Store
-	version string // of this member's program
+	near     *neighbours
+	store    *cts.Store
+	registry *registry
+	version  string // of this member's program
 }
 
 func (m members) Members(ctx context.Context) ([]rest.Member, error) {
@@ -87,8 +88,23 @@ func (m members) name(seen map[string]placement.Member, store string) string {
 	return store
 }
 
+// Remove takes a member out of the cluster, and notes that its process is over:
+// what that one alone held is then known to be lost. One that the cluster has
+// put out by itself meanwhile can still be removed in this second sense.
 func (m members) Remove(ctx context.Context, id string) error {
-	return memberError(m.store.Remove(ctx, id))
+	err := m.store.Remove(ctx, id)
+	if err != nil && !errors.Is(err, cts.ErrNoMember) {
+		return memberError(err)
+	}
+	unknown := err != nil
+	if unknown && slices.ContainsFunc(m.near.view().Members(), func(p placement.Member) bool { return p.Store == id }) {
+		return &rest.MemberRefusedError{Reason: "the member is alive and about to be taken in: stop it first"}
+	}
+	there, err := m.registry.remove(ctx, id)
+	if err == nil && unknown && !there {
+		return rest.ErrNoMember
+	}
+	return err
 }
 
 func (m members) Promote(ctx context.Context, id string) error {

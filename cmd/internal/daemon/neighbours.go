@@ -19,8 +19,11 @@ import (
 	"sojourn/cts"
 )
 
-// protocol is the newest version of what members say to each other.
-const protocol = 1
+// The versions of what members say to each other that this one speaks.
+const (
+	oldestProtocol = 1
+	protocol       = placement.ReplicaProtocol
+)
 
 // What a call to another member is for.
 const (
@@ -91,6 +94,7 @@ func bind(c Config) (_ *neighbours, err error) {
 	_, _ = rand.Read(id) // never fails
 	n.self = placement.Member{
 		ID: placement.MemberID(fmt.Sprintf("%x", id)), Name: c.Name, Expect: c.Cluster.Expect, Protocol: protocol,
+		Starting: true,
 	}
 	if c.Cluster.Addr != "" {
 		if err := n.open(c.Cluster); err != nil {
@@ -177,6 +181,7 @@ func (n *neighbours) join(ctx context.Context, http net.Addr, store string) erro
 	}
 	m, err := cluster.Join(ctx, cluster.Config{
 		Self:   n.self,
+		Oldest: oldestProtocol,
 		Keys:   [][]byte{n.config.Secret.Derive(secret.Gossip)},
 		Seeds:  n.config.Cluster.Join,
 		Stream: n.gossip,
