@@ -332,7 +332,7 @@ func (n storeNetwork) Peers() []cts.Peer {
 		if m.Store == "" { // this one, before it has joined
 			continue
 		}
-		peers = append(peers, cts.Peer{Store: m.Store, Address: m.Address, Name: m.Name, Cluster: m.Cluster, Expect: m.Expect})
+		peers = append(peers, cts.Peer{Store: m.Store, Address: m.Address, Name: m.Name, Cluster: m.Cluster, Expect: m.Expect, Protocol: m.Protocol})
 	}
 	return peers
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sojourn/actors"
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 	"sojourn/cluster/placement"
@@ -217,28 +218,33 @@ func (r *registry) Found(ctx context.Context, id journey.ID, set []placement.Mem
 	if !errors.Is(err, realm.ErrConflict) {
 		return nil, fmt.Errorf("found a journey anew: %w", err)
 	}
-	first, there, err := r.Founded(ctx, id)
-	if err == nil && !there {
+	first, err := r.Founded(ctx, id)
+	if err == nil && first == nil {
 		err = journey.ErrGone // it was removed meanwhile, long after the journey's end
 	}
 	return first, err
 }
 
-// Founded tells with whom a journey began anew, if it did.
-func (r *registry) Founded(ctx context.Context, id journey.ID) ([]placement.MemberID, bool, error) {
+// Founded tells with whom a journey began anew, nil for nobody.
+func (r *registry) Founded(ctx context.Context, id journey.ID) ([]placement.MemberID, error) {
 	d, err := r.documents.Document(ctx, realm.KindFounding, realm.Root, runs.FoundingID(id))
 	if errors.Is(err, realm.ErrNoDocument) {
-		return nil, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("read with whom a journey began: %w", err)
+		return nil, fmt.Errorf("read with whom a journey began: %w", err)
 	}
 	f, err := runs.DecodeFounding(d.Body)
 	if err != nil {
-		return nil, false, fmt.Errorf("with whom journey %s began: %w", d.ID, err)
+		return nil, fmt.Errorf("with whom journey %s began: %w", d.ID, err)
 	}
-	return f.Set, true, nil
+	return f.Set, nil
 }
+
+var (
+	_ actors.Runs     = (*registry)(nil)
+	_ actors.Founding = (*registry)(nil)
+)
 
 // sweep removes what has expired, once a minute while this member leads, until
 // ctx ends. folders lists those that are in the cluster.

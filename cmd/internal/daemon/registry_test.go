@@ -182,7 +182,7 @@ func TestFounding(t *testing.T) {
 		r := newRegistryRig(t)
 		a := r.start("A", "a1")
 		id := journey.ID{1}
-		if set, there, err := a.Founded(ctx, id); there || err != nil {
+		if set, err := a.Founded(ctx, id); set != nil || err != nil {
 			t.Fatalf("founded before anybody did: %v, %v", set, err)
 		}
 		const askers = 8
@@ -198,9 +198,9 @@ func TestFounding(t *testing.T) {
 			})
 		}
 		work.Wait()
-		founded, there, err := a.Founded(ctx, id)
-		if !there || err != nil || len(founded) != 2 {
-			t.Fatalf("founded: %v, %t, %v", founded, there, err)
+		founded, err := a.Founded(ctx, id)
+		if err != nil || len(founded) != 2 {
+			t.Fatalf("founded: %v, %v", founded, err)
 		}
 		for i, set := range sets {
 			if !slices.Equal(set, founded) {
