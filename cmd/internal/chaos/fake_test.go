@@ -21,7 +21,9 @@ type fakeCluster struct {
 
 	mu       sync.Mutex
 	sessions map[string]bool // true: live
+	users    map[string]string // by token, of journeys of several steps
 	tokens   map[string]string
+	trips    map[int]*fakeTrip
 	made     int
 	faults   fakeFaults
 }
@@ -37,6 +39,7 @@ type fakeFaults struct {
 	refuse   bool // 503 with a time to come back
 	rude     bool // 503 without one
 	cut      bool // the connection ends without an answer
+	trips    tripFaults
 	outage   func() bool
 	requests int
 }
@@ -48,13 +51,20 @@ func (f *fakeFaults) now(fault bool) bool {
 
 func newFake(t *testing.T, members int, faults fakeFaults) *fakeCluster {
 	t.Helper()
-	c := &fakeCluster{sessions: map[string]bool{}, tokens: map[string]string{}, faults: faults}
+	c := &fakeCluster{sessions: map[string]bool{}, users: map[string]string{}, tokens: map[string]string{}, trips: map[int]*fakeTrip{}, faults: faults}
 	for i := range members {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(i, w, r) }))
 		t.Cleanup(s.Close)
 		c.members = append(c.members, s)
 	}
 	return c
+}
+
+// mend ends the faults of connections and availability.
+func (c *fakeCluster) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults.refuse, c.faults.rude, c.faults.cut, c.faults.outage, c.faults.trips.late = false, false, false, nil, false
 }
 
 func (c *fakeCluster) bases() []string {
@@ -95,8 +105,13 @@ func (c *fakeCluster) serve(member int, w http.ResponseWriter, r *http.Request) 
 
 func (c *fakeCluster) authenticate(w http.ResponseWriter, r *http.Request, body []byte) {
 	asked := ""
-	if reply, err := wire.DecodeReply(body); err == nil && reply.Step != nil {
+	reply, err := wire.DecodeReply(body)
+	if err == nil && reply.Step != nil {
 		asked = string(reply.Step.AuthID)
+	}
+	if tree := r.URL.Query().Get("authIndexValue"); isTrip(tree, asked) {
+		c.trip(w, tree, reply.Step)
+		return
 	}
 	c.made++
 	switch {
@@ -143,7 +158,7 @@ func (c *fakeCluster) session(member int, w http.ResponseWriter, r *http.Request
 	if c.faults.now(c.faults.deny) && r.URL.Query().Get("refresh") == "" {
 		live = false
 	}
-	_, _ = w.Write(wire.AppendValidation(nil, wire.Validation{Valid: live, SessionUID: "uid", UID: "chaos", Realm: "/"}))
+	_, _ = w.Write(wire.AppendValidation(nil, wire.Validation{Valid: live, SessionUID: "uid", UID: c.users[token], Realm: "/"}))
 }
 
 // outageBetween is true for a stretch of time after a start.

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -30,6 +31,15 @@ type LoadConfig struct {
 	// Writers log in, every second one out, Readers validate; each is a worker
 	// with connections of its own. 8 of each when zero.
 	Writers, Readers int
+	// Journeys is how many journeys of several steps are under way at a time,
+	// each step after a Pause; Idle is how many more rest between their steps,
+	// for IdleRest on average: they find out what was forgotten meanwhile. None
+	// when zero; IdleRest is 10 s when zero.
+	Journeys, Idle int
+	IdleRest       time.Duration
+	// StepTimeout is how long the client of a journey waits for an answer before
+	// it asks another member; 1 s when zero.
+	StepTimeout time.Duration
 	// Watchers of each member read sessions at this member alone, those above
 	// all that have ended: a member that others go around, because it is cut off
 	// or slow, must not be wrong either. 3 when zero.
@@ -41,9 +51,11 @@ type LoadConfig struct {
 	// Timeout is how long a client waits for an answer; 5 s when zero. It is
 	// longer than a member waits for a leader, so that members speak first.
 	Timeout time.Duration
-	// Hedged is the share of last steps that go to two members at once; 0.1
-	// when zero.
+	// Hedged is the share of steps that go to two members at once: the last of
+	// a login as it is, those of journeys with different answers. 0.1 when zero.
 	Hedged float64
+	// Realm is the slash path of the realm that is loaded; "/" when empty.
+	Realm string
 	// Users is how many log in; 40 when zero.
 	Users int
 	// Dial connects to a member; nil: over TCP.
@@ -68,24 +80,37 @@ func (c *LoadConfig) setDefaults() {
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second
 	}
+	if c.StepTimeout == 0 {
+		c.StepTimeout = time.Second
+	}
+	if c.IdleRest == 0 {
+		c.IdleRest = 10 * time.Second
+	}
 	if c.Hedged == 0 {
 		c.Hedged = 0.1
+	}
+	if c.Realm == "" {
+		c.Realm = "/"
 	}
 }
 
 // Load is a steady stream of logins, validations and logouts, and the history
 // of what came of them.
 type Load struct {
-	cfg   LoadConfig
-	begun time.Time
-	seed  maphash.Seed
+	cfg      LoadConfig
+	begun    time.Time
+	seed     maphash.Seed
+	password wire.Password // of all users
 
-	mu      sync.Mutex
-	members []*loaded
-	ops     []history.Op
-	numbers int // sessions so far
-	board   board
-	samples []string
+	mu         sync.Mutex
+	members    []*loaded
+	ops        []history.Op
+	steps      []history.Step
+	numbers    int // sessions so far
+	trips      int // journeys of several steps so far
+	unfinished []*trip
+	board      board
+	samples    []string
 }
 
 // loaded is a member under load.
@@ -99,6 +124,7 @@ type loaded struct {
 type session struct {
 	number int
 	token  wire.TokenID
+	user   string // whose it must be; empty when anybody's will do
 }
 
 // Why a load ends by itself.
@@ -114,7 +140,7 @@ func NewLoad(cfg LoadConfig) (*Load, error) {
 	if len(cfg.Bases) == 0 {
 		return nil, errors.New("chaos: a load needs members")
 	}
-	l := &Load{cfg: cfg, begun: time.Now(), seed: maphash.MakeSeed()}
+	l := &Load{cfg: cfg, begun: time.Now(), seed: maphash.MakeSeed(), password: wire.Password(rand.Text())}
 	for _, base := range cfg.Bases {
 		if err := l.Add(base); err != nil {
 			return nil, err
@@ -148,7 +174,7 @@ func (l *Load) Prepare(ctx context.Context) error {
 		return err //nolint:wrapcheck // it says all
 	}
 	defer c.Close()
-	return prepare(ctx, c, l.cfg.Users)
+	return l.prepare(ctx, c)
 }
 
 // Run keeps the load up until ctx ends, lets running requests end, and returns
@@ -158,10 +184,15 @@ func (l *Load) Run(ctx context.Context) error {
 	defer stop(nil)
 	var group sync.WaitGroup
 	group.Go(func() { l.watch(ctx, stop) })
-	for i := range l.cfg.Writers + l.cfg.Readers {
+	sessions := l.cfg.Writers + l.cfg.Readers
+	for i := range sessions + l.cfg.Journeys + l.cfg.Idle {
 		w := l.worker(i, stop)
 		work := w.read
 		switch {
+		case i >= sessions+l.cfg.Journeys:
+			work = func(ctx context.Context) { w.travel(ctx, l.cfg.IdleRest) }
+		case i >= sessions:
+			work = func(ctx context.Context) { w.travel(ctx, l.cfg.Pause) }
 		case i >= l.cfg.Writers:
 		case i%2 == 0:
 			work = w.enter
@@ -192,6 +223,13 @@ func (l *Load) History() []history.Op {
 	return slices.Clip(l.ops)
 }
 
+// Journeys is what was recorded of journeys of several steps so far.
+func (l *Load) Journeys() []history.Step {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clip(l.steps)
+}
+
 // maxSamples bounds the answers that are kept in words.
 const maxSamples = 20
 
@@ -206,15 +244,43 @@ func (l *Load) Samples() []string {
 func (l *Load) add(op history.Op, err error) (full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.ops) >= l.cfg.MaxOps && !op.Final {
+	if len(l.ops)+len(l.steps) >= l.cfg.MaxOps && !op.Final {
 		return true
 	}
 	l.ops = append(l.ops, op)
-	if err != nil && (op.Outcome == history.Wrong || op.Outcome == history.Unauthorized) && len(l.samples) < maxSamples {
-		l.samples = append(l.samples, fmt.Sprintf("%s of session %d at member %d, %v after the start: %v",
-			op.Kind, op.Session, op.Member, op.End.Round(time.Millisecond), err))
+	if err != nil && (op.Outcome == history.Wrong || op.Outcome == history.Unauthorized) {
+		l.sample("%s of session %d at member %d, %v after the start: %v", op.Kind, op.Session, op.Member, op.End.Round(time.Millisecond), err)
 	}
 	return false
+}
+
+// addStep is add for a request of a journey. A refusal is no sample: it may be
+// right.
+func (l *Load) addStep(s history.Step, err error) (full bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.ops)+len(l.steps) >= l.cfg.MaxOps {
+		return true
+	}
+	l.steps = append(l.steps, s)
+	if s.Outcome == history.Wrong {
+		l.sample("step %d of journey %d at member %d, %v after the start: %v", s.Number, s.Journey, s.Member, s.End.Round(time.Millisecond), err)
+	}
+	return false
+}
+
+func (l *Load) sample(format string, args ...any) {
+	if len(l.samples) < maxSamples {
+		l.samples = append(l.samples, fmt.Sprintf(format, args...))
+	}
+}
+
+// fingerprint stands for a text in a history; that of no text is 0.
+func (l *Load) fingerprint(text string) uint64 {
+	if text == "" {
+		return 0
+	}
+	return maphash.String(l.seed, text)
 }
 
 // client makes a client for a member that shares no connection with any other.

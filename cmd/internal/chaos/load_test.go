@@ -30,9 +30,7 @@ func loadFor(t *testing.T, c *fakeCluster, d time.Duration) *Load {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	must(t, l.Run(ctx))
-	c.mu.Lock()
-	c.faults.refuse, c.faults.rude, c.faults.cut, c.faults.outage = false, false, false, nil
-	c.mu.Unlock()
+	c.mend()
 	must(t, l.ReadAll(t.Context()))
 	return l
 }

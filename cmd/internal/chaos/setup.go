@@ -14,45 +14,51 @@ import (
 	"sojourn/http/wire"
 )
 
-// journey is the tree that the load runs: name and password on one page.
+// journey is the tree of sessions: name and password on one page.
 const journey = "chaos"
 
-// journeyExport is that tree with its nodes, as AM's API takes them.
+// journeysExport are the trees of the load with their nodes, as AM's API takes
+// them.
 //
-//go:embed journey.json
-var journeyExport []byte
+//go:embed journeys.json
+var journeysExport []byte
 
-// password is that of all users of the load.
-const password wire.Password = "correct horse battery staple"
-
-// prepare stores the journey and the users. A user's hash is the cheapest that
+// prepare stores the journeys and the users. A user's hash is the cheapest that
 // can be imported, so that logins cost the cluster and not the hash.
-func prepare(ctx context.Context, c *client.Client, users int) error {
+func (l *Load) prepare(ctx context.Context, c *client.Client) error {
 	var export struct {
-		Tree  json.RawMessage `json:"tree"`
+		Trees []json.RawMessage `json:"trees"`
 		Nodes []struct {
 			ID   string          `json:"id"`
 			Kind string          `json:"kind"`
 			Node json.RawMessage `json:"node"`
 		} `json:"nodes"`
 	}
-	if err := json.Unmarshal(journeyExport, &export); err != nil {
-		return fmt.Errorf("chaos: the journey: %w", err)
+	if err := json.Unmarshal(journeysExport, &export); err != nil {
+		return fmt.Errorf("chaos: the journeys: %w", err)
 	}
 	for _, n := range export.Nodes {
-		if _, err := c.PutNode(ctx, "/", n.Kind, n.ID, n.Node); err != nil {
-			return fmt.Errorf("chaos: store a node of the journey: %w", err)
+		if _, err := c.PutNode(ctx, l.cfg.Realm, n.Kind, n.ID, n.Node); err != nil {
+			return fmt.Errorf("chaos: store a node of the journeys: %w", err)
 		}
 	}
-	if _, err := c.PutTree(ctx, "/", journey, export.Tree); err != nil {
-		return fmt.Errorf("chaos: store the journey: %w", err)
+	for _, tree := range export.Trees {
+		var named struct {
+			ID string `json:"_id"`
+		}
+		if err := json.Unmarshal(tree, &named); err != nil {
+			return fmt.Errorf("chaos: the journeys: %w", err)
+		}
+		if _, err := c.PutTree(ctx, l.cfg.Realm, named.ID, tree); err != nil {
+			return fmt.Errorf("chaos: store a journey: %w", err)
+		}
 	}
-	hash, err := cheapHash()
+	hash, err := l.cheapHash()
 	if err != nil {
 		return fmt.Errorf("chaos: %w", err)
 	}
 	var lines strings.Builder
-	for i := range users {
+	for i := range l.cfg.Users {
 		line, err := wire.User{Name: user(i), Hash: wire.Password(hash)}.MarshalJSON()
 		if err != nil {
 			return fmt.Errorf("chaos: %w", err)
@@ -60,20 +66,20 @@ func prepare(ctx context.Context, c *client.Client, users int) error {
 		lines.Write(line)
 		lines.WriteByte('\n')
 	}
-	report, err := c.ImportUsers(ctx, "/", strings.NewReader(lines.String()), true, nil)
+	report, err := c.ImportUsers(ctx, l.cfg.Realm, strings.NewReader(lines.String()), true, nil)
 	if err != nil {
 		return fmt.Errorf("chaos: import users: %w", err)
 	}
-	if got := report.Created + report.Replaced; got != users {
-		return fmt.Errorf("chaos: %d of %d users were imported", got, users)
+	if got := report.Created + report.Replaced; got != l.cfg.Users {
+		return fmt.Errorf("chaos: %d of %d users were imported", got, l.cfg.Users)
 	}
 	return nil
 }
 
-// cheapHash is that of password by one round of PBKDF2, as passlib writes it.
-func cheapHash() (string, error) {
+// cheapHash is that of the password by one round of PBKDF2, as passlib writes it.
+func (l *Load) cheapHash() (string, error) {
 	salt := []byte("one salt for all")
-	key, err := pbkdf2.Key(sha256.New, string(password), salt, 1, sha256.Size)
+	key, err := pbkdf2.Key(sha256.New, string(l.password), salt, 1, sha256.Size)
 	if err != nil {
 		return "", err
 	}

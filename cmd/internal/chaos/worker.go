@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 var (
 	errNoStep  = errors.New("the journey began with something else than its page")
 	errNoToken = errors.New("the last step gave no token")
+	errOther   = errors.New("the session is another user's")
 )
 
 // worker is one client: it does one thing after the other.
@@ -26,6 +26,7 @@ type worker struct {
 	random  *rand.Rand
 	next    int // the member whose turn it is
 	stop    context.CancelCauseFunc
+	late    sync.WaitGroup // requests whose answer nobody waits for
 }
 
 func (l *Load) worker(i int, stop context.CancelCauseFunc) *worker {
@@ -33,6 +34,7 @@ func (l *Load) worker(i int, stop context.CancelCauseFunc) *worker {
 }
 
 func (w *worker) close() {
+	w.late.Wait()
 	for _, c := range w.clients {
 		c.Close()
 	}
@@ -46,7 +48,7 @@ func (w *worker) turn() int {
 	for _, m := range members[len(w.clients):] {
 		w.clients = append(w.clients, w.load.client(m.base))
 	}
-	workers := w.load.cfg.Writers + w.load.cfg.Readers
+	workers := w.load.cfg.Writers + w.load.cfg.Readers + w.load.cfg.Journeys
 	fair := int64((workers + len(members) - 1) / len(members))
 	for range members {
 		w.next = (w.next + 1) % len(members)
@@ -129,7 +131,7 @@ func (w *worker) login(ctx context.Context) (session, bool) {
 		s := session{number: w.number()}
 		o := w.request(ctx, w.turn(), history.Op{Kind: history.Login, Session: s.number},
 			func(ctx context.Context, c *client.Client, op *history.Op) error {
-				reply, err := c.Start(ctx, client.Journey{Tree: journey, Username: who, Password: password})
+				reply, err := c.Start(ctx, client.Journey{Realm: w.load.cfg.Realm, Tree: journey, Username: who, Password: w.load.password})
 				return w.finish(reply, err, op, &s)
 			})
 		return s, o == history.OK
@@ -138,7 +140,7 @@ func (w *worker) login(ctx context.Context) (session, bool) {
 	if step == nil {
 		return session{}, false
 	}
-	if err := client.Credentials(who, password)(step); err != nil {
+	if err := client.Credentials(who, w.load.password)(step); err != nil {
 		return session{}, false
 	}
 	s := session{number: w.number()}
@@ -165,7 +167,7 @@ func (w *worker) number() int {
 func (w *worker) begin(ctx context.Context) (step *wire.Step) {
 	for try := 0; ; try++ {
 		o := w.request(ctx, w.turn(), history.Op{Kind: history.Begin}, func(ctx context.Context, c *client.Client, _ *history.Op) error {
-			reply, err := c.Start(ctx, client.Journey{Tree: journey})
+			reply, err := c.Start(ctx, client.Journey{Realm: w.load.cfg.Realm, Tree: journey})
 			if step = reply.Step; err == nil && step == nil {
 				err = errNoStep
 			}
@@ -181,7 +183,7 @@ func (w *worker) begin(ctx context.Context) (step *wire.Step) {
 func (w *worker) answer(ctx context.Context, member int, step wire.Step, s *session) history.Outcome {
 	return w.request(ctx, member, history.Op{Kind: history.Login, Session: s.number},
 		func(ctx context.Context, c *client.Client, op *history.Op) error {
-			reply, err := c.Next(ctx, "/", step)
+			reply, err := c.Next(ctx, w.load.cfg.Realm, step)
 			return w.finish(reply, err, op, s)
 		})
 }
@@ -212,7 +214,7 @@ func (w *worker) finish(reply wire.Reply, err error, op *history.Op, s *session)
 		return errNoToken
 	}
 	s.token = reply.Success.TokenID
-	op.Token = maphash.String(w.load.seed, string(s.token))
+	op.Token = w.load.fingerprint(string(s.token))
 	return nil
 }
 
@@ -247,8 +249,12 @@ func (w *worker) validate(ctx context.Context, s session) {
 	w.request(ctx, w.turn(), history.Op{Kind: history.Validate, Session: s.number},
 		func(ctx context.Context, c *client.Client, op *history.Op) error {
 			v, err := c.Validate(ctx, s.token)
-			if err == nil && !v.Valid {
+			switch {
+			case err != nil:
+			case !v.Valid:
 				op.Outcome = history.Gone
+			case s.user != "" && v.UID != s.user:
+				err = errOther
 			}
 			return err
 		})

@@ -90,6 +90,19 @@ func TestCheckJourneys(t *testing.T) {
 	}
 }
 
+// TestLongOutage: requests that nobody answered for long are no work for the
+// search.
+func TestLongOutage(t *testing.T) {
+	steps := []Step{answer(0, 0, OK, 0, 1), answer(1, 11, OK, 10, 11)}
+	for i := range 1000 {
+		steps = append(steps, answer(2, uint64(12+i%3), Unavailable, 20+i, 21+i))
+	}
+	steps = append(steps, answer(2, 12, Unauthorized, 2000, 2001), answer(2, 13, OK, 2002, 2003), answer(3, 14, OK, 2004, 2005))
+	if err := CheckJourneys(steps).Err(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestJourneyCounts: faults name journey, step, member and time, and the counts
 // are of journeys.
 func TestJourneyCounts(t *testing.T) {

@@ -52,16 +52,34 @@ func explained(steps []Step) legality {
 			return ok, p
 		},
 	}
+	type sent struct {
+		number int
+		gave   uint64
+	}
+	// A journey takes a step once. So of the requests without an answer that
+	// carry the same answers the earliest can do all that any of them can, and
+	// the search, which tries all their orders, is spared the others.
+	open := map[sent]int{}
 	var ops []porcupine.Operation
 	for _, s := range steps {
 		if s.Number == 0 || s.Outcome == Refused {
 			continue
 		}
-		end := int64(s.End)
-		if s.Outcome.open() {
-			end = math.MaxInt64
+		op := porcupine.Operation{Input: s, Call: int64(s.Start), Return: int64(s.End)}
+		if !s.Outcome.open() {
+			ops = append(ops, op)
+			continue
 		}
-		ops = append(ops, porcupine.Operation{Input: s, Call: int64(s.Start), Return: end})
+		op.Return = math.MaxInt64
+		key := sent{s.Number, s.Gave}
+		at, known := open[key]
+		switch {
+		case !known:
+			open[key] = len(ops)
+			ops = append(ops, op)
+		case op.Call < ops[at].Call:
+			ops[at] = op
+		}
 	}
 	return searched(porcupine.CheckOperationsTimeout(model, ops, searchLimit))
 }
