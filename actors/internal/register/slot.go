@@ -1,0 +1,92 @@
+package register
+
+import "sojourn/cluster/placement"
+
+// Slot is what one member knows of one journey: the acceptor's state. It is a
+// value and never mutated in place; whoever stores it replaces it before the
+// answer that came with it leaves the member. The zero Slot knows nothing.
+//
+// A slot may be forgotten a while after its record has expired, and with it
+// all that the member promised: not before, not even when the journey is over
+// or has moved elsewhere. A process that restarts has forgotten its slots, so
+// it is another member.
+type Slot struct {
+	// Promised is the newest epoch that this member has agreed to. It is never
+	// before the Record's.
+	Promised Epoch
+	Record   *Record
+}
+
+// Promised answers Slot.Promise.
+type Promised struct {
+	OK bool
+	// Epoch is what the slot has promised so far: the epoch that was asked for
+	// if OK, a newer one if not.
+	Epoch Epoch
+	// Record is the newest that the member has, possibly a stub; nil for none
+	// and if not OK.
+	Record *Record
+}
+
+// Accepted answers Slot.Accept.
+type Accepted struct {
+	OK bool
+	// Epoch is what the slot has promised so far: the record's own if OK, a
+	// newer one if not.
+	Epoch Epoch
+}
+
+// Promise agrees to accept nothing from before e, unless it has agreed to a
+// newer epoch. The same promise again is granted again.
+func (s Slot) Promise(e Epoch) (Slot, Promised) {
+	if e.Compare(s.Promised) < 0 {
+		return s, Promised{Epoch: s.Promised}
+	}
+	s.Promised = e
+	return s, Promised{OK: true, Epoch: e, Record: s.Record}
+}
+
+// Accept takes r over, unless the slot has promised a newer epoch. A record
+// that is newer stays, and the answer is the same: it has r's changes in it.
+func (s Slot) Accept(r *Record) (Slot, Accepted) {
+	if r.Epoch.Compare(s.Promised) < 0 {
+		return s, Accepted{Epoch: s.Promised}
+	}
+	s.Promised = r.Epoch
+	if newer(r, s.Record) {
+		s.Record = r
+	}
+	return s, Accepted{OK: true, Epoch: r.Epoch}
+}
+
+// newer says whether a tells more than b: it is newer, or b is its stub.
+func newer(a, b *Record) bool {
+	c := a.Compare(b)
+	return c > 0 || c == 0 && a != nil && b.Stub() && !a.Stub()
+}
+
+// Campaign draws the epoch of a take-over by self, newer than all that the
+// slot has promised and that were seen, and promises it. To read the slot and
+// to store it is one operation: an epoch is drawn once.
+func (s Slot) Campaign(self placement.MemberID, seen ...Epoch) (Slot, Epoch) {
+	s.Promised = s.Promised.Next(self, seen...)
+	return s, s.Promised
+}
+
+// Leads says whether self, whose slot s is, may write the journey's next
+// record: it wrote or adopted the one that is here, and nobody has asked for a
+// newer epoch here since. That this holds everywhere is known only when a
+// majority has accepted a record.
+func (s Slot) Leads(self placement.MemberID) bool {
+	return s.Record != nil && !s.Record.Stub() && s.Promised.Member == self && s.Record.Epoch == s.Promised
+}
+
+// WithoutBody is s with a stub in place of its record: for a member that is
+// not among the Replicas of a settled and committed record that it has, as a
+// leader that hands a journey over. It leads no longer.
+func (s Slot) WithoutBody() Slot {
+	if s.Record != nil && !s.Record.Stub() {
+		s.Record = s.Record.WithoutBody()
+	}
+	return s
+}
