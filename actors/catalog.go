@@ -16,18 +16,23 @@ import (
 	"sojourn/actors/tree"
 )
 
-// Documents is where the definitions of realms are read.
+// Documents is where the definitions of realms are read, and versions of trees
+// kept. It is the cluster's: what one member has written, all read.
 type Documents interface {
 	// Documents returns all of a kind in a realm, in any order.
 	Documents(ctx context.Context, kind realm.DocumentKind, r realm.Name) ([]realm.Document, error)
 	// Document returns one, realm.ErrNoDocument when there is none.
 	Document(ctx context.Context, kind realm.DocumentKind, r realm.Name, id string) (realm.Document, error)
+	// PutDocument stores a document as a whole, DeleteDocument removes one;
+	// realm.ErrConflict is a precondition that did not hold.
+	PutDocument(ctx context.Context, d realm.Document, p realm.Precondition) (stored realm.Document, created bool, err error)
+	DeleteDocument(ctx context.Context, kind realm.DocumentKind, r realm.Name, id string, p realm.Precondition) (realm.Document, error)
 }
 
 // Catalog knows the realms, their settings, and their trees as plans ready to
 // run. What it has read it keeps until Invalidate says that the stored
-// documents changed. A plan that was replaced stays available for as long as a
-// journey can be running on it.
+// documents changed. A version that was replaced stays available, at every member,
+// for as long as a journey can be running on it; Tend looks after these.
 type Catalog struct {
 	documents Documents
 	types     *node.Registry
@@ -35,11 +40,14 @@ type Catalog struct {
 	now       func() time.Time
 
 	realms sync.Map // realm.Name -> *shelf
+
+	added  atomic.Int64  // versions that were stored
+	growth chan struct{} // wakes Tend
 }
 
 // NewCatalog returns a catalog of documents. now is the clock.
 func NewCatalog(documents Documents, types *node.Registry, logger *slog.Logger, now func() time.Time) *Catalog {
-	return &Catalog{documents: documents, types: types, logger: logger, now: now}
+	return &Catalog{documents: documents, types: types, logger: logger, now: now, growth: make(chan struct{}, 1)}
 }
 
 // shelf is one realm's part of a catalog.
@@ -73,22 +81,23 @@ type retiredPlan struct {
 	until time.Time
 }
 
-// retention is how long a replaced plan is kept at least; a realm or tree that
-// gives journeys more time keeps it longer.
-const retention = time.Hour
+// maxRetired bounds the replaced plans of a realm that are kept in memory; the
+// others are made again from the store.
+const maxRetired = 64
 
 // Invalidate says that documents of a kind in a realm changed, or that any may
 // have, when both are empty. It does not block.
 func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
-	if kind == realm.KindRealm || kind == "" {
+	switch kind {
+	case realm.KindRealm, "":
 		c.realms.Range(func(_, value any) bool {
 			value.(*shelf).stale.Store(true)
 			return true
 		})
-		return
-	}
-	if value, ok := c.realms.Load(r); ok {
-		value.(*shelf).stale.Store(true)
+	case realm.KindSettings, realm.KindTree, realm.KindNode:
+		if value, ok := c.realms.Load(r); ok {
+			value.(*shelf).stale.Store(true)
+		}
 	}
 }
 
@@ -111,8 +120,8 @@ func (c *Catalog) Realm(ctx context.Context, r realm.Name) (*realm.Settings, err
 	return &e.settings, nil
 }
 
-// plan returns the plan of a realm's tree, of its default tree for an empty
-// name.
+// plan returns the plan on which a journey may begin: the current one of a realm's
+// tree, of its default tree for an empty name.
 func (c *Catalog) plan(ctx context.Context, r realm.Name, name string) (*plan, error) {
 	e, err := c.active(ctx, r)
 	if err != nil {
@@ -121,13 +130,21 @@ func (c *Catalog) plan(ctx context.Context, r realm.Name, name string) (*plan, e
 	if name == "" {
 		name = e.settings.DefaultTree
 	}
-	return e.plan(name, c.types)
+	p, err := e.plan(name, c.types)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.pin(ctx, e, p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // planOf returns the plan that a running journey began with: the current one,
-// a retired one, or one that has reached the store since it was last read (the
-// journey may have begun at a member that saw it first). journey.ErrGone means
-// that it is kept no longer, or not known here yet.
+// a replaced one, or one that has reached the store since it was last read (the
+// journey may have begun at a member that saw it first, and does not keep
+// versions in the store). journey.ErrGone means that it is kept no longer, or
+// not known here yet.
 func (c *Catalog) planOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*plan, error) {
 	for {
 		e, err := c.active(ctx, r)
@@ -144,6 +161,13 @@ func (c *Catalog) planOf(ctx context.Context, r realm.Name, name string, version
 		s := value.(*shelf)
 		if kept, ok := s.kept(version); ok && kept.Name == name {
 			return kept, nil
+		}
+		switch stored, err := c.recall(ctx, e, name, version); {
+		case err == nil:
+			s.retire(stored, c.now().Add(e.lasting(stored.Plan)))
+			return stored, nil
+		case !errors.Is(err, journey.ErrGone):
+			return nil, unavailable(err)
 		}
 		if c.now().Sub(e.read) < rereadAfter {
 			return nil, journey.ErrGone
@@ -171,7 +195,7 @@ func (e *edition) plan(name string, types *node.Registry) (*plan, error) {
 	if !ok {
 		var compiled *journey.Plan
 		if compiled, known.err = journey.Compile(e.set, name, types); known.err == nil {
-			known.plan = &plan{Plan: compiled, openings: map[string]opening{}}
+			known.plan = newPlan(compiled)
 		}
 		if _, exists := e.set.Trees[name]; exists { // names out of thin air are not remembered
 			e.plans[name] = known
@@ -292,17 +316,17 @@ func (c *Catalog) readSettings(ctx context.Context, r realm.Name) (realm.Setting
 	return settings, nil
 }
 
-// retire keeps the plans that are about to be replaced for as long as a journey may run on
-// them.
+// retire keeps the plans that are about to be replaced for as long as a journey
+// may run on them.
 func (c *Catalog) retire(s *shelf) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := c.now()
+	s.mu.Lock()
 	for version, kept := range s.retired {
 		if kept.until.Before(now) {
 			delete(s.retired, version)
 		}
 	}
+	s.mu.Unlock()
 	old := s.current.Load()
 	if old == nil {
 		return
@@ -310,10 +334,26 @@ func (c *Catalog) retire(s *shelf) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	for _, known := range old.plans {
-		if known.plan == nil {
-			continue
+		if known.plan != nil {
+			s.retire(known.plan, now.Add(old.lasting(known.plan.Plan)))
 		}
-		keep := max(retention, old.settings.JourneyMaxDuration, known.plan.MaxDuration())
-		s.retired[known.plan.Version] = retiredPlan{known.plan, now.Add(keep)}
 	}
+}
+
+// retire keeps one plan. When there are too many, the one that is needed the
+// shortest goes.
+func (s *shelf) retire(p *plan, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired[p.Version] = retiredPlan{p, until}
+	if len(s.retired) <= maxRetired {
+		return
+	}
+	first := p.Version
+	for version, kept := range s.retired {
+		if kept.until.Before(s.retired[first].until) {
+			first = version
+		}
+	}
+	delete(s.retired, first)
 }

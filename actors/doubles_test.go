@@ -14,8 +14,10 @@ import (
 
 // memoryDocuments is a Documents of the root realm.
 type memoryDocuments struct {
-	mu   sync.Mutex
-	docs []realm.Document
+	mu     sync.Mutex
+	docs   []realm.Document
+	writes int // through PutDocument
+	fault  atomic.Pointer[error]
 }
 
 func (m *memoryDocuments) put(kind realm.DocumentKind, id, body string) {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"sojourn/actors/journey"
 )
@@ -16,8 +17,17 @@ import (
 type plan struct {
 	*journey.Plan
 
+	// pinned says that the store has the plan's definitions; pinning is held by
+	// whoever sees to it (archive.go).
+	pinned  atomic.Bool
+	pinning chan struct{}
+
 	mu       sync.RWMutex
 	openings map[string]opening
+}
+
+func newPlan(p *journey.Plan) *plan {
+	return &plan{Plan: p, pinning: make(chan struct{}, 1), openings: map[string]opening{}}
 }
 
 type opening struct {

@@ -260,5 +260,24 @@ func (c *compiler) keepInputs() {
 	}
 }
 
-// MaxDuration is the tree's own limit on a journey, zero without one.
-func (p *Plan) MaxDuration() time.Duration { return p.maxDuration }
+// year bounds what Longest says.
+const year = 366 * 24 * time.Hour
+
+// Longest is how long a journey on this plan can last in a realm of the given
+// limit: the tree's own limit, what nodes set, and what they add, each of them
+// counted once, and a year at most. A journey that comes to such a node again and
+// again may outlast it.
+func (p *Plan) Longest(limit time.Duration) time.Duration {
+	longest, added := first(p.maxDuration, limit), time.Duration(0)
+	for _, program := range p.programs {
+		for _, v := range program.vertices {
+			switch d, adds := node.TimeLimit(v.node); {
+			case adds:
+				added = min(year, added+min(year, max(0, d)))
+			default:
+				longest = max(longest, d)
+			}
+		}
+	}
+	return min(year, min(year, longest)+added)
+}

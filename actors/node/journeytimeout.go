@@ -42,3 +42,12 @@ func (n updateJourneyTimeout) Process(c *Context) (Action, error) {
 	c.Ending.MaxDuration = limit
 	return Goto{Next}, nil
 }
+
+// TimeLimit is what a node makes of a journey's time limit: d, or d more than
+// before when it adds. It is zero for nodes that leave it.
+func TimeLimit(n Node) (d time.Duration, adds bool) {
+	if u, ok := n.(updateJourneyTimeout); ok {
+		return u.value, u.add
+	}
+	return 0, false
+}

@@ -114,7 +114,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err := d.near.join(ctx, d.Addr(), d.store.ID()); err != nil {
 		return nil, err
 	}
-	d.follow()
+	d.follow(catalog)
 	return d, nil
 }
 
@@ -139,12 +139,13 @@ func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
 	}
 }
 
-// follow keeps the registry of runs until unfollow is called. Once this run is
-// registered, others give it journeys to hold.
-func (d *Daemon) follow() {
+// follow keeps the registry of runs, and the versions of trees, until unfollow is
+// called. Once this run is registered, others give it journeys to hold.
+func (d *Daemon) follow(catalog *actors.Catalog) {
 	var ctx context.Context
 	ctx, d.unfollow = context.WithCancel(context.Background())
 	leads := func() bool { return d.store.Metrics().Leader }
+	d.ledger.Go(func() { catalog.Tend(ctx) })
 	d.ledger.Go(func() { d.registry.follow(ctx) })
 	d.ledger.Go(func() { d.registry.sweep(ctx, leads, d.folders) })
 	d.ledger.Go(func() {

@@ -1,0 +1,494 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sojourn/actors/callback"
+	"sojourn/actors/journey"
+	"sojourn/actors/node"
+	"sojourn/actors/realm"
+	"sojourn/actors/tree"
+	"sojourn/cts/session"
+)
+
+func (m *memoryDocuments) PutDocument(ctx context.Context, d realm.Document, p realm.Precondition) (realm.Document, bool, error) {
+	was, err := m.Document(ctx, d.Kind, d.Realm, d.ID)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fault.Load(); err != nil {
+		return realm.Document{}, false, *err
+	}
+	i := slices.IndexFunc(m.docs, func(x realm.Document) bool { return x.Kind == d.Kind && x.Realm == d.Realm && x.ID == d.ID })
+	if i >= 0 && was.Rev != m.docs[i].Rev || i >= 0 && p.IfNoneMatch || p.IfMatch != "" && (i < 0 || p.IfMatch != m.docs[i].Rev) {
+		return realm.Document{}, false, realm.ErrConflict
+	}
+	m.writes++
+	d.Rev = strconv.Itoa(m.writes)
+	if i >= 0 {
+		m.docs[i] = d
+	} else {
+		m.docs = append(m.docs, d)
+	}
+	return d, err != nil, nil
+}
+
+func (m *memoryDocuments) DeleteDocument(_ context.Context, kind realm.DocumentKind, r realm.Name, id string, p realm.Precondition) (realm.Document, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := slices.IndexFunc(m.docs, func(x realm.Document) bool { return x.Kind == kind && x.Realm == r && x.ID == id })
+	switch {
+	case i < 0:
+		return realm.Document{}, realm.ErrNoDocument
+	case p.IfMatch != "" && p.IfMatch != m.docs[i].Rev:
+		return realm.Document{}, realm.ErrConflict
+	}
+	was := m.docs[i]
+	m.docs = slices.Delete(m.docs, i, i+1)
+	return was, nil
+}
+
+// versions are the stored versions of a tree.
+func (m *memoryDocuments) versions(t testing.TB, name string) map[string]archived {
+	t.Helper()
+	found := map[string]archived{}
+	all, _ := m.Documents(t.Context(), realm.KindVersion, realm.Root)
+	for _, d := range all {
+		a, err := decodeArchived(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Tree == name {
+			found[d.ID] = a
+		}
+	}
+	return found
+}
+
+// publishMessage stores a tree that shows a message and ends.
+func (d *memoryDocuments) publishMessage(name, message string) {
+	d.put(realm.KindNode, msgID, fmt.Sprintf(`{"_type":{"_id":"MessageNode"},"message":{"en":%q}}`, message))
+	d.put(realm.KindTree, name, fmt.Sprintf(`{"entryNodeId":%q,"nodes":{%q:{"nodeType":"MessageNode","connections":{"true":%q,"false":%q}}}}`,
+		msgID, msgID, ok, bad))
+}
+
+func (c *testCluster) invalidate() {
+	for _, m := range c.members {
+		m.catalog.Invalidate(realm.KindTree, realm.Root)
+	}
+}
+
+// A journey goes on with its version at a member that was started after the
+// version was replaced, and every member of the time before is gone.
+func TestVersionsOutliveMembers(t *testing.T) {
+	c := newCluster(t, 3)
+	before := c.members[0].start(t, "Login")
+	c.members[0].publishLogin("Login", "Changed")
+	c.docs.put(realm.KindNode, checkID, `{"_type":{"_id":"NoSuchNode"}}`)
+	c.invalidate()
+	if got := c.members[1].start(t, "Login").Ask.Header; got != "Changed" {
+		t.Fatalf("a new journey shows %q", got)
+	}
+	fresh := c.add()
+	c.see(fresh.config.Self)
+	done, err := fresh.answer(t, before.Ref, "demo", "secret")
+	if err != nil || done.Done == nil || !done.Done.Success {
+		t.Fatalf("at a member that never saw the version: %+v, %v", done.Done, err)
+	}
+	if n := c.net.total(); n != 0 {
+		t.Errorf("%d members were asked", n)
+	}
+}
+
+// What running journeys see of changes: nothing.
+func TestVersionsAreUndisturbed(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(m *testMember)
+	}{
+		{"tree deleted", func(m *testMember) { m.docs.remove(realm.KindTree, "Login") }},
+		{"tree disabled", func(m *testMember) { m.docs.put(realm.KindTree, "Login", `{"enabled":false,"entryNodeId":"`+ok+`"}`) }},
+		{"tree unreadable", func(m *testMember) { m.docs.put(realm.KindTree, "Login", `[]`) }},
+		{"node deleted", func(m *testMember) { m.docs.remove(realm.KindNode, checkID) }},
+		{"page deleted", func(m *testMember) { m.docs.remove(realm.KindNode, pageID) }},
+		{"child deleted", func(m *testMember) { m.docs.remove(realm.KindNode, passID) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCluster(t, 1)
+			before := c.members[0].start(t, "Login")
+			tt.change(c.members[0])
+			fresh := c.add()
+			c.see(fresh.config.Self)
+			if done, err := fresh.answer(t, before.Ref, "demo", "secret"); err != nil || done.Done == nil || !done.Done.Success {
+				t.Errorf("got %+v, %v", done.Done, err)
+			}
+		})
+	}
+	t.Run("inner tree changed", func(t *testing.T) {
+		c := newCluster(t, 1)
+		const callID = "00000000-0000-4000-8000-000000000009"
+		c.docs.put(realm.KindNode, callID, `{"_type":{"_id":"InnerTreeEvaluatorNode"},"tree":"Login"}`)
+		c.docs.put(realm.KindTree, "Outer", fmt.Sprintf(`{"entryNodeId":%q,"nodes":{%q:{"nodeType":"InnerTreeEvaluatorNode","connections":{"true":%q,"false":%q}}}}`,
+			callID, callID, ok, bad))
+		c.invalidate()
+		before := c.members[0].start(t, "Outer")
+		c.docs.remove(realm.KindTree, "Login")
+		fresh := c.add()
+		c.see(fresh.config.Self)
+		if done, err := fresh.answer(t, before.Ref, "demo", "secret"); err != nil || done.Done == nil || !done.Done.Success {
+			t.Errorf("got %+v, %v", done.Done, err)
+		}
+	})
+	t.Run("realm deleted", func(t *testing.T) { // its journeys end with it
+		c := newCluster(t, 1)
+		c.docs.put(realm.KindRealm, "/gone", `{}`)
+		for _, d := range slices.Clone(c.docs.docs) {
+			if d.Realm = "/gone"; d.Kind != realm.KindRealm {
+				c.docs.docs = append(c.docs.docs, d)
+			}
+		}
+		reply, err := c.members[0].Start(t.Context(), journey.StartRequest{Realm: "/gone", Tree: "Login"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.docs.remove(realm.KindRealm, "/gone")
+		c.members[0].catalog.Invalidate(realm.KindRealm, realm.Root)
+		if _, err := c.members[0].answer(t, reply.Ref, "demo", "secret"); !errors.Is(err, journey.ErrNoRealm) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func (m *memoryDocuments) remove(kind realm.DocumentKind, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.docs = slices.DeleteFunc(m.docs, func(d realm.Document) bool { return d.Kind == kind && d.ID == id })
+}
+
+// Publishing and rolling back while journeys begin and go on anywhere: each sees
+// one version from its first page to its end.
+func TestPublishingUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		publish := func(header string) {
+			c.docs.put(realm.KindNode, msgID, fmt.Sprintf(`{"_type":{"_id":"MessageNode"},"message":{"en":%q}}`, header))
+			c.docs.put(realm.KindNode, pageID, fmt.Sprintf(`{"_type":{"_id":"PageNode"},"pageHeader":{"en":%q},"nodes":[{"_id":%q,"nodeType":"UsernameCollectorNode"}]}`, header, userID))
+			for i := range c.members { // they hear of it one after the other
+				c.members[(i+len(header))%3].catalog.Invalidate(realm.KindNode, realm.Root)
+			}
+		}
+		c.docs.put(realm.KindTree, "Twice", fmt.Sprintf(`{"entryNodeId":%q,"nodes":{
+			%q:{"nodeType":"PageNode","connections":{"outcome":%q}},
+			%q:{"nodeType":"MessageNode","connections":{"true":%q,"false":%q}}}}`, pageID, pageID, msgID, msgID, ok, bad))
+		publish("a")
+
+		var work sync.WaitGroup
+		stop := make(chan struct{})
+		for seed := range uint64(2) { // two who publish at once
+			random := rand.New(rand.NewPCG(1, seed))
+			work.Go(func() {
+				for range 100 {
+					publish(string(rune('a' + random.IntN(5))))
+					time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+				}
+			})
+		}
+		var publishers sync.WaitGroup
+		publishers.Go(func() { work.Wait(); close(stop) })
+		var clients sync.WaitGroup
+		for seed := range uint64(6) {
+			random := rand.New(rand.NewPCG(2, seed))
+			clients.Go(func() {
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if err := c.twice(t, random); err != nil {
+						t.Errorf("journey %d: %v", n, err)
+						return
+					}
+				}
+			})
+		}
+		publishers.Wait()
+		clients.Wait()
+		if n := len(c.docs.versions(t, "Twice")); n < 5 {
+			t.Errorf("only %d versions were kept", n)
+		}
+		c.close()
+		synctest.Wait()
+	})
+}
+
+// twice runs a journey of the tree Twice and checks that its page and its message
+// are of one version, whichever: the two nodes are not written in one instant.
+func (c *testCluster) twice(t *testing.T, random *rand.Rand) error {
+	at := func() *testMember { return c.members[random.IntN(len(c.members))] }
+	first, err := at().Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: "Twice"})
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	version, err := decodeTrace(first.Ref.Trace)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Duration(random.IntN(50)) * time.Millisecond)
+	second, err := at().Resume(t.Context(), resumeWith(first.Ref, "demo"))
+	if err != nil {
+		return fmt.Errorf("first answer: %w", err)
+	}
+	kept, found := c.docs.versions(t, "Twice")[version.version.String()]
+	if !found {
+		return fmt.Errorf("version %s is not kept", version.version)
+	}
+	message := ""
+	for _, cb := range second.Ask.Callbacks {
+		if cb.Type == callback.TextOutput {
+			message = fmt.Sprint(cb.Output[0].Value)
+		}
+	}
+	if node := string(kept.Nodes[msgID]); message == "" || !strings.Contains(node, `"en":"`+message+`"`) {
+		return fmt.Errorf("the message %q is not that of the version: %s", message, node)
+	}
+	time.Sleep(time.Duration(random.IntN(50)) * time.Millisecond)
+	done, err := at().Resume(t.Context(), resumeWith(second.Ref, "yes"))
+	if err != nil || done.Done == nil {
+		return fmt.Errorf("second answer: %w", err)
+	}
+	return nil
+}
+
+// A version that was replaced stays until the last journey on it has ended; one
+// that is current again stays.
+func TestVersionsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMember(t, time.Now)
+		defer m.Close()
+		publish := func(message string) string {
+			m.docs.publishMessage("Say", message)
+			m.catalog.Invalidate(realm.KindNode, realm.Root)
+			p, err := m.catalog.plan(t.Context(), realm.Root, "Say")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p.Version.String()
+		}
+		tend := func(after time.Duration) map[string]archived {
+			time.Sleep(after)
+			if err := m.catalog.tendAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return m.docs.versions(t, "Say")
+		}
+		one := publish("one")
+		if kept := tend(time.Hour); !kept[one].Until.IsZero() {
+			t.Fatalf("the current version is to go: %+v", kept[one])
+		}
+		two := publish("two")
+		kept := tend(0)
+		if want := 5*time.Minute + lingering; kept[one].Until.Sub(kept[one].Replaced) != want || !kept[two].Until.IsZero() {
+			t.Fatalf("replaced for %v, want %v; current %+v", kept[one].Until.Sub(kept[one].Replaced), want, kept[two])
+		}
+		if kept := tend(5 * time.Minute); len(kept) != 2 {
+			t.Fatalf("gone while a journey may be on it: %d", len(kept))
+		}
+		publish("one") // back again
+		tend(0)
+		if kept := tend(time.Hour); len(kept) != 1 || !kept[one].Until.IsZero() {
+			t.Fatalf("after a roll-back: %d kept, %+v", len(kept), kept[one])
+		}
+		m.docs.remove(realm.KindTree, "Say")
+		m.catalog.Invalidate(realm.KindTree, realm.Root)
+		tend(0)
+		if kept := tend(time.Hour); len(kept) != 0 {
+			t.Fatalf("of a deleted tree %d are kept", len(kept))
+		}
+	})
+}
+
+// The longest journey counts: by the realm, the tree, and the nodes.
+func TestVersionsStayAsLongAsJourneys(t *testing.T) {
+	const waitID = "00000000-0000-4000-8000-00000000000a"
+	tests := []struct {
+		name, tree, limit string
+		want              time.Duration
+	}{
+		{"realm", "", `{"operation":"SET","value":1}`, 5 * time.Minute},
+		{"tree", `"treeTimeout":30,`, `{"operation":"SET","value":1}`, 30 * time.Minute},
+		{"node", `"treeTimeout":30,`, `{"operation":"SET","value":40}`, 40 * time.Minute},
+		{"node adds", `"treeTimeout":30,`, `{"operation":"MODIFY","value":40}`, 70 * time.Minute},
+		{"node takes", "", `{"operation":"MODIFY","value":-4}`, 5 * time.Minute},
+		{"for ever", "", `{"operation":"SET","value":2147483647}`, 366 * 24 * time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMember(t, time.Now)
+			m.docs.put(realm.KindNode, waitID, `{"_type":{"_id":"UpdateJourneyTimeoutNode"},`+tt.limit[1:])
+			m.docs.put(realm.KindTree, "Long", fmt.Sprintf(`{%s"entryNodeId":%q,"nodes":{
+				%q:{"nodeType":"UpdateJourneyTimeoutNode","connections":{"outcome":%q}},
+				%q:{"nodeType":"MessageNode","connections":{"true":%q,"false":%q}}}}`, tt.tree, waitID, waitID, msgID, msgID, ok, bad))
+			m.catalog.Invalidate(realm.KindTree, realm.Root)
+			if _, err := m.catalog.plan(t.Context(), realm.Root, "Long"); err != nil {
+				t.Fatal(err)
+			}
+			m.docs.remove(realm.KindTree, "Long")
+			m.catalog.Invalidate(realm.KindTree, realm.Root)
+			if err := m.catalog.tendAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range m.docs.versions(t, "Long") {
+				if got := a.Until.Sub(a.Replaced) - lingering; got != tt.want {
+					t.Errorf("kept for %v, want %v", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// Publishing in a loop is bounded, and the version that was current for long is
+// the last to go.
+func TestVersionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMember(t, time.Now)
+		defer m.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		var tending sync.WaitGroup
+		tending.Go(func() { m.catalog.Tend(ctx) })
+		m.docs.publishMessage("Say", "for long")
+		m.catalog.Invalidate(realm.KindNode, realm.Root)
+		before := m.start(t, "Say")
+		time.Sleep(2 * time.Minute)
+		const padding = 20 << 10
+		most := 0
+		for i := range 2 * maxVersions {
+			m.docs.publishMessage("Say", strconv.Itoa(i)+strings.Repeat("x", padding))
+			m.catalog.Invalidate(realm.KindNode, realm.Root)
+			m.start(t, "Say")
+			time.Sleep(100 * time.Millisecond)
+			if all, _ := m.docs.Documents(t.Context(), realm.KindVersion, realm.Root); len(all) > most {
+				most = len(all)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		stop()
+		tending.Wait()
+		if kept := len(m.docs.versions(t, "Say")); kept > maxVersions+grownBy || most > maxVersions+2*grownBy {
+			t.Errorf("%d versions are kept, %d were at one time; the limit is %d", kept, most, maxVersions)
+		}
+		m.Journeys.Close()
+		m.open(t, time.Now, func(*Config) {})
+		defer m.Close()
+		if done, err := m.answer(t, before.Ref, "yes"); err != nil || done.Done == nil {
+			t.Errorf("a journey on the version that was current for long: %v", err)
+		}
+	})
+}
+
+// No journey begins on a version that cannot be kept.
+func TestVersionNotKept(t *testing.T) {
+	m := newMember(t, time.Now)
+	away := error(&session.UnavailableError{Reason: "no leader"})
+	m.docs.fault.Store(&away)
+	_, err := m.Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: "Login"})
+	var unavailable *session.UnavailableError
+	if !errors.As(err, &unavailable) {
+		t.Fatalf("got %v", err)
+	}
+	m.docs.fault.Store(nil)
+	m.start(t, "Login")
+	m.docs.fault.Store(&away)
+	m.start(t, "Login") // it is there
+}
+
+// A version is written once, and only by those who begin journeys.
+func TestVersionsCostOneWrite(t *testing.T) {
+	c := newCluster(t, 3)
+	for range 20 {
+		for _, m := range c.members {
+			m.start(t, "Login")
+		}
+	}
+	c.invalidate()
+	c.members[2].start(t, "Login")
+	if c.docs.writes != 1 {
+		t.Errorf("%d writes", c.docs.writes)
+	}
+}
+
+func TestVersionDamaged(t *testing.T) {
+	tests := []struct{ name, body string }{
+		{"not JSON", `{`},
+		{"a later format", `{"format":2}`},
+		{"another tree", `{"format":1,"tree":"Other"}`},
+		{"nothing in it", `{"format":1,"tree":"Login"}`},
+		{"other definitions", `{"format":1,"tree":"Login","trees":{"Login":{"entryNodeId":"` + ok + `"}}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log safeBuffer
+			docs := &memoryDocuments{}
+			catalog := NewCatalog(docs, node.Builtin(), slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+			version := journey.Version{1}
+			docs.docs = append(docs.docs, realm.Document{Kind: realm.KindVersion, Realm: realm.Root, ID: version.String(), Body: []byte(tt.body)})
+			if _, err := catalog.planOf(t.Context(), realm.Root, "Login", version); !errors.Is(err, journey.ErrGone) {
+				t.Errorf("got %v", err)
+			}
+			if !strings.Contains(log.String(), "cannot be run") {
+				t.Errorf("the operator is told %q", log.String())
+			}
+		})
+	}
+}
+
+// Every journey of the corpus makes the same plan again from what is kept of it.
+func TestCorpusIsKept(t *testing.T) {
+	files, err := filepath.Glob(filepath.FromSlash("../../shared/corpus/frodo/*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the journey corpus must lie beside the clone: %v", err)
+	}
+	plans := 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		export, err := tree.DecodeExport(raw)
+		if err != nil {
+			continue
+		}
+		set := (&tree.Set{Realm: realm.Root}).With(export)
+		for name := range set.Trees {
+			plan, err := journey.Compile(set, name, node.Builtin())
+			if err != nil {
+				continue
+			}
+			a, err := archive(set, name, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := a.compile(realm.Root, plan.Version.String(), node.Builtin())
+			if err != nil || again.Version != plan.Version {
+				t.Errorf("%s: tree %q: %v", filepath.Base(file), name, err)
+			}
+			plans++
+		}
+	}
+	if plans < 50 {
+		t.Errorf("only %d plans", plans)
+	}
+}
