@@ -59,8 +59,14 @@ func together(all []identity.Identity) int {
 }
 
 // UpdateIdentity applies a change to what is stored and returns what is stored
-// then. Changes of one identity happen one after the other: none is lost.
+// then. Changes of one identity happen one after the other: none is lost. An
+// identity.Once may be asked for again, here or elsewhere, until it has an
+// answer: it is made once. What its key is remembered with is gone a minute or
+// two after its Until.
 func (s *Store) UpdateIdentity(ctx context.Context, r realm.Name, name string, c identity.Change) (identity.Identity, error) {
+	if id, addr := s.leader(); addr != "" && s.releases.old(id) {
+		return s.askOld(ctx, r, name, c)
+	}
 	result, err := s.write(ctx, peer.UpdateIdentity{Realm: r, Name: name, Change: c})
 	if err != nil {
 		return identity.Identity{}, err
@@ -172,21 +178,23 @@ func (s *Store) updateIdentity(ctx context.Context, o peer.UpdateIdentity) (peer
 		return peer.Result{}, err
 	}
 	term := s.writes.term.Load()
-	now, err := s.identity(o.Realm, o.Name)
+	d, err := s.decide(o)
 	if err == nil {
-		now = identity.Apply(now, o.Change)
-		err = checkIdentity(now)
+		err = checkIdentity(d.after)
 	}
-	if err != nil {
+	if err != nil || d.write == nil {
 		unlock()
-		return peer.Result{}, err
+		if err == nil && d.shows {
+			err = s.shown(ctx, place{term: term, index: s.fsm.Applied()})
+		}
+		return peer.Result{Identity: &d.after}, err
 	}
 	// Counting failures must go on when the disk is nearly full.
-	put, err := s.do(ctx, command.PutIdentity{Identity: now}, false, term, unlock)
-	if err != nil {
-		return peer.Result{}, err
+	put, err := s.do(ctx, d.write, false, term, unlock)
+	if err == nil && d.shows {
+		err = s.shown(ctx, put.at)
 	}
-	return peer.Result{Identity: &now}, s.shown(ctx, put.at)
+	return peer.Result{Identity: &d.after}, err
 }
 
 // deleteIdentity is DeleteIdentity where the leader is.

@@ -77,6 +77,8 @@ func (s *Store) takeOffice(term uint64) error {
 	if incomplete {
 		s.gate.set(restoring, restoreIncomplete)
 	}
+	applied, _ := s.configuration()
+	s.releases.hear(s.config.Network.Peers(), applied)
 	s.writes.term.Store(term)
 	s.ready()
 	return nil

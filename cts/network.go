@@ -15,6 +15,9 @@ type Peer struct {
 	// Cluster is zero as long as it belongs to none.
 	Cluster [16]byte
 	Expect  int
+	// Protocol is the newest protocol between members that it speaks. Zero, not
+	// told, is taken for this release's.
+	Protocol int
 }
 
 // Network is what a store needs of the cluster around it. Its methods may be

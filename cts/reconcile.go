@@ -30,6 +30,7 @@ func (s *Store) reconcile() {
 		}
 		applied, _ := s.configuration()
 		s.formed(applied)
+		s.releases.hear(s.config.Network.Peers(), applied)
 		if s.writes.term.Load() == 0 {
 			clear(seen)
 			continue

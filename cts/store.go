@@ -72,9 +72,10 @@ type Store struct {
 	changing sync.Mutex
 	evicting string
 
-	touches touches
-	counts  counts
-	restore sync.Mutex // one at a time
+	releases releases
+	touches  touches
+	counts   counts
+	restore  sync.Mutex // one at a time
 	// revision is the last one given to a document here.
 	revision atomic.Uint64
 

@@ -24,13 +24,15 @@ type SetStatus struct{ Status Status }
 // CountLogin adds one to the login count.
 type CountLogin struct{}
 
-// CountFailure notes a refused password at a time under a policy.
+// CountFailure notes a refused attempt at a time under a policy, and takes the
+// permit back that its journey has, if any.
 type CountFailure struct {
-	At     time.Time
-	Policy realm.Lockout
+	At      time.Time
+	Policy  realm.Lockout
+	Journey Mark `json:",omitzero"`
 }
 
-// ClearFailures forgets refused passwords and past locks after a success.
+// ClearFailures forgets refused attempts and past locks after a success.
 type ClearFailures struct{}
 
 // SetRetries stores a Retry Limit Decision counter; zero removes it.
@@ -38,6 +40,18 @@ type SetRetries struct {
 	Node  string
 	Count int
 }
+
+// CountRetry passes a Retry Limit Decision once: it adds one to the node's
+// counter while that is below Limit, and removes it when it is not. So the
+// counter that it leaves is above zero for a pass that was let through, and
+// zero for one that was not.
+type CountRetry struct {
+	Node  string
+	Limit int
+}
+
+// maxRetries bounds a counter that is read from bytes.
+const maxRetries = 1 << 31
 
 // SetPassword replaces the password's hash.
 type SetPassword struct{ Hash Hash }
@@ -52,7 +66,7 @@ type SetAttributes struct{ Attributes map[string][]string }
 func (c SetStatus) apply(i Identity) Identity {
 	i.Status = c.Status
 	if c.Status == Active {
-		i.Failures = Failures{}
+		i.Failures, i.Permits = Failures{}, nil
 	}
 	return i
 }
@@ -63,11 +77,12 @@ func (CountLogin) apply(i Identity) Identity {
 }
 
 func (c CountFailure) apply(i Identity) Identity {
+	i.Permits = released(i.Permits, c.Journey)
 	if i.Locked(c.At) { // a locked account has nothing left to count
 		return i
 	}
 	f := i.Failures
-	if f.Count == 0 || (c.Policy.Window > 0 && c.At.Sub(f.Since) > c.Policy.Window) {
+	if f.within(c.Policy, c.At) == 0 {
 		f.Count, f.Since = 0, c.At
 	}
 	f.Count++
@@ -113,6 +128,14 @@ func (c SetRetries) apply(i Identity) Identity {
 	}
 	i.Retries[c.Node] = c.Count
 	return i
+}
+
+func (c CountRetry) apply(i Identity) Identity {
+	next := 0
+	if count := i.Retries[c.Node]; count < c.Limit {
+		next = count + 1
+	}
+	return SetRetries{Node: c.Node, Count: next}.apply(i)
 }
 
 func (c SetPassword) apply(i Identity) Identity {

@@ -50,6 +50,9 @@ type Identity struct {
 	LoginCount int `json:"loginCount,omitempty"`
 	// Failures counts refused passwords under the realm's lockout.
 	Failures Failures `json:"failures,omitzero"`
+	// Permits are the password checks under way that the realm's lockout has to
+	// reckon with.
+	Permits []Permit `json:"permits,omitempty"`
 	// Retries holds Retry Limit Decision counters by node id
 	// (retryLimitNodeCount).
 	Retries map[string]int `json:"retries,omitempty"`

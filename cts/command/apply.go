@@ -36,8 +36,8 @@ type Result struct {
 	// index is that of the creating entry.
 	Session session.Session
 	Index   uint64
-	// Existed: PutSession found its journey's session, DeleteIdentity and
-	// DeleteDocument found what they removed.
+	// Existed: PutSession found its journey's session, ChangeIdentity its key,
+	// DeleteIdentity and DeleteDocument found what they removed.
 	Existed bool
 	// Found says which sessions DeleteSessions ended.
 	Found []bool
@@ -166,6 +166,16 @@ func (c PutIdentity) apply(a *applier) Result {
 	}
 	a.report(IdentityChanged{Key: key})
 	return Result{Existed: existed}
+}
+
+func (c ChangeIdentity) apply(a *applier) Result {
+	key := ChangeKey(c.Minute, c.Key)
+	if _, made := a.Get(key); made {
+		return Result{Existed: true}
+	}
+	a.Insert(key, append([]byte{recordVersion}, c.Kept...))
+	PutIdentity{Identity: c.Identity}.apply(a)
+	return Result{}
 }
 
 func (c DeleteIdentity) apply(a *applier) Result {

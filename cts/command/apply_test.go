@@ -138,6 +138,46 @@ func dues(t *table, at time.Time) (found []command.Due) {
 	return found
 }
 
+// A change is made once for as long as its key is remembered, and a sweep
+// forgets that when its minute has come.
+func TestAChangeIsMadeOnce(t *testing.T) {
+	tx := newTable()
+	name := func(count int) command.ChangeIdentity {
+		return command.ChangeIdentity{
+			Key: [16]byte{1}, Minute: command.Minute(start) + 5, Kept: []byte("kept"),
+			Identity: identity.Identity{Realm: realm.Root, Name: "demo", LoginCount: count},
+		}
+	}
+	count := func() int {
+		value, _ := tx.Get(command.IdentityKey(realm.Root, "demo"))
+		who, err := command.DecodeIdentity(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return who.LoginCount
+	}
+	result, effects := apply(t, tx, 1, name(1))
+	if result.Existed || len(effects) != 1 || count() != 1 {
+		t.Fatalf("first = %+v, effects %v, count %d", result, effects, count())
+	}
+	result, effects = apply(t, tx, 2, name(2))
+	if !result.Existed || len(effects) != 0 || count() != 1 {
+		t.Errorf("again = %+v, effects %v, count %d", result, effects, count())
+	}
+	value, _ := tx.Get(command.ChangeKey(command.Minute(start)+5, [16]byte{1}))
+	if kept, err := command.DecodeKept(value); err != nil || string(kept) != "kept" {
+		t.Errorf("kept = %q, %v", kept, err)
+	}
+	if found := dues(tx, start.Add(4*time.Minute)); len(found) != 0 {
+		t.Errorf("due too early: %v", found)
+	}
+	after := start.Add(5 * time.Minute)
+	apply(t, tx, 3, command.Expire{At: after, Dues: dues(tx, after)})
+	if len(tx.rows) != 1 {
+		t.Errorf("left behind: %q", tx.rows)
+	}
+}
+
 // However often sessions are touched and swept, a live one is never deleted and
 // a dead one leaves nothing behind.
 func TestSweepingLeavesNothing(t *testing.T) {
@@ -180,7 +220,7 @@ func genCommand(rt *rapid.T) command.Command {
 	id := func() session.ID { return session.ID{rapid.ByteRange(1, 4).Draw(rt, "id")} }
 	at := start.Add(time.Duration(rapid.IntRange(0, 180).Draw(rt, "at")) * time.Minute)
 	name := rapid.SampledFrom([]string{"demo", "Demo", "amy"})
-	switch rapid.IntRange(0, 13).Draw(rt, "op") {
+	switch rapid.IntRange(0, 15).Draw(rt, "op") {
 	case 0:
 		return command.Noop{}
 	case 1:
@@ -197,7 +237,8 @@ func genCommand(rt *rapid.T) command.Command {
 	case 5:
 		return command.Touch{Accesses: []command.Access{{ID: id(), At: at}, {ID: id(), At: at}}}
 	case 6:
-		d := command.Due{Minute: command.Minute(at), Kind: command.DueSession, ID: id()}
+		kind := rapid.SampledFrom([]command.DueKind{command.DueSession, command.DueChange}).Draw(rt, "kind")
+		d := command.Due{Minute: command.Minute(at), Kind: kind, ID: id()}
 		return command.Expire{At: at, Dues: []command.Due{d}}
 	case 7:
 		return command.SetProperties{ID: id(), Properties: map[string]string{"a": name.Draw(rt, "value")}}
@@ -214,6 +255,11 @@ func genCommand(rt *rapid.T) command.Command {
 		}}
 	case 12:
 		return command.DeleteDocument{Kind: realm.KindTree, Realm: "/alpha", ID: name.Draw(rt, "doc")}
+	case 13, 14:
+		return command.ChangeIdentity{
+			Key: id(), Minute: command.Minute(at), Kept: []byte(name.Draw(rt, "kept")),
+			Identity: identity.Identity{Realm: realm.Root, Name: name.Draw(rt, "name"), LoginCount: rapid.IntRange(0, 9).Draw(rt, "count")},
+		}
 	default:
 		return command.Wipe{Restore: id()}
 	}
@@ -279,9 +325,13 @@ func TestRestore(t *testing.T) {
 	from := newTable()
 	apply(t, from, 1, command.PutSession{Session: aSession(1)})
 	apply(t, from, 2, command.PutIdentity{Identity: identity.Identity{Realm: realm.Root, Name: "demo"}})
+	apply(t, from, 3, command.ChangeIdentity{Key: [16]byte{7}, Minute: 8, Kept: []byte("kept"), Identity: identity.Identity{Realm: realm.Root, Name: "amy"}})
 	var pairs []command.Pair
 	for key, value := range from.rows {
 		pairs = append(pairs, command.Pair{Key: []byte(key), Value: []byte(value)})
+		if err := command.CheckPair(pairs[len(pairs)-1]); err != nil {
+			t.Error(err)
+		}
 	}
 	restore := [16]byte{9}
 	done := command.RestoreDone{Restore: restore, Totals: from.Totals()}

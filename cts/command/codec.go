@@ -126,6 +126,8 @@ func (r *reader) command(op Op) Command {
 		return SetProperties{ID: r.ID(), Properties: r.strings()}
 	case OpPutIdentity:
 		return r.putIdentity()
+	case OpChangeIdentity:
+		return r.changeIdentity()
 	case OpDeleteIdentity:
 		return DeleteIdentity{Realm: realm.Name(r.Text()), Name: r.Text()}
 	case OpPutDocument:
@@ -162,6 +164,19 @@ func (r *reader) putIdentity() Command {
 		r.Abort(err)
 	}
 	return PutIdentity{Identity: i}
+}
+
+func (r *reader) changeIdentity() Command {
+	c := ChangeIdentity{Key: r.ID(), Minute: r.Uint64()}
+	if kept := r.Bytes(); len(kept) > MaxKept {
+		r.Fail("%d bytes to remember of a change, at most %d", len(kept), MaxKept)
+	} else if len(kept) > 0 {
+		c.Kept = append(c.Kept, kept...)
+	}
+	if put, ok := r.putIdentity().(PutIdentity); ok {
+		c.Identity = put.Identity
+	}
+	return c
 }
 
 func (r *reader) restoreChunk() Command {
@@ -248,6 +263,16 @@ func (c PutIdentity) appendPayload(b []byte) ([]byte, error) {
 		err = TooLarge("an identity", n, MaxRecord)
 	}
 	return b, err
+}
+
+func (c ChangeIdentity) appendPayload(b []byte) ([]byte, error) {
+	if n := len(c.Kept); n > MaxKept {
+		return b, TooLarge("what is remembered of a change", n, MaxKept)
+	}
+	b = append(b, c.Key[:]...)
+	b = binary.BigEndian.AppendUint64(b, c.Minute)
+	b = octets.AppendText(b, c.Kept)
+	return PutIdentity{Identity: c.Identity}.appendPayload(b)
 }
 
 func (c DeleteIdentity) appendPayload(b []byte) ([]byte, error) {

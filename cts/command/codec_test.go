@@ -56,6 +56,17 @@ var golden = map[string]struct {
 		command.PutIdentity{Identity: identity.Identity{Realm: "/a", Name: "demo", Hash: "$h"}},
 		"0801" + hex.EncodeToString([]byte(`{"realm":"/a","name":"demo","hash":"$h"}`)),
 	},
+	"change identity": {
+		command.ChangeIdentity{
+			Key: [16]byte{1}, Minute: 5, Kept: []byte("k"), Identity: identity.Identity{Realm: "/a", Name: "demo"},
+		},
+		"0f01" + "01000000000000000000000000000000" + "0000000000000005" + "016b" +
+			hex.EncodeToString([]byte(`{"realm":"/a","name":"demo"}`)),
+	},
+	"expire a change": {
+		command.Expire{At: start, Dues: []command.Due{{Minute: 5, Kind: command.DueChange, ID: [16]byte{6}}}},
+		"060118ea0da41e9d80000100000000000000050306000000000000000000000000000000",
+	},
 	"delete identity": {command.DeleteIdentity{Realm: "/a", Name: "demo"}, "0901022f610464656d6f"},
 	"put document": {
 		command.PutDocument{Document: realm.Document{
@@ -141,6 +152,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"revision that is no number":  {"0a010474726565022f610178017a027b7d", false},
 		"restoring the store's own":   {"0d01" + strings.Repeat("00", 16) + "01" + "0121" + "0176", false},
 		"restoring an empty key":      {"0d01" + strings.Repeat("00", 16) + "01" + "00" + "0176", false},
+		"more kept than is allowed":   {"0f01" + strings.Repeat("00", 24) + "8108" + strings.Repeat("00", 1025) + "7b7d", false},
 		"text longer than the record": {"0901" + "ffff03" + "00", false},
 	}
 	for name, test := range tests {
@@ -169,6 +181,7 @@ func TestAppendRefuses(t *testing.T) {
 		"deletes":    command.DeleteSessions{IDs: make([]session.ID, command.MaxDelete+1)},
 		"touches":    command.Touch{Accesses: make([]command.Access, command.MaxTouches+1)},
 		"dues":       command.Expire{Dues: make([]command.Due, command.MaxExpire+1)},
+		"kept":       command.ChangeIdentity{Kept: make([]byte, command.MaxKept+1)},
 		"chunk":      command.RestoreChunk{Pairs: []command.Pair{{Key: []byte("k"), Value: make([]byte, command.MaxCommand)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +224,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, isIdentity := c.(command.PutIdentity); !isIdentity { // JSON has many encodings
+		switch c.(type) {
+		case command.PutIdentity, command.ChangeIdentity: // JSON has many encodings
+		default:
 			again, err := command.Append(nil, c)
 			if err != nil || !bytes.Equal(again, data) {
 				t.Errorf("%x decodes to %+v, which encodes to %x (%v)", data, c, again, err)
@@ -243,6 +258,7 @@ func FuzzRecords(f *testing.F) {
 		_, _ = command.WithAccess(session.Session{}, data)
 		_, _ = command.DecodeIdentity(data)
 		_, _ = command.DecodeDocument(data)
+		_, _ = command.DecodeKept(data)
 	})
 }
 

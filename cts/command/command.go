@@ -27,6 +27,7 @@ const (
 	OpWipe           Op = 12
 	OpRestoreChunk   Op = 13
 	OpRestoreDone    Op = 14
+	OpChangeIdentity Op = 15
 )
 
 // Limits of one command, checked where commands are made and again where they
@@ -35,6 +36,8 @@ const (
 	MaxTouches = 500 // accesses in a Touch
 	MaxExpire  = 500 // entries in an Expire
 	MaxDelete  = 500 // ids in a DeleteSessions
+	// MaxKept bounds what is remembered of a change, in bytes.
+	MaxKept = 1 << 10
 	// MaxRecord bounds an encoded session or identity, in bytes.
 	MaxRecord = 256 << 10
 	// MaxCommand bounds an encoded command: the largest document, its names
@@ -88,7 +91,7 @@ type Touch struct{ Accesses []Access }
 type Due struct {
 	Minute uint64 // minutes since 1970
 	Kind   DueKind
-	ID     [16]byte // a session's, or a journey's
+	ID     [16]byte // a session's, a journey's, or a change's key
 }
 
 // DueKind says what a Due entry is about.
@@ -98,6 +101,9 @@ type DueKind byte
 const (
 	DueSession DueKind = 1
 	DueJourney DueKind = 2
+	// DueChange entries are all that is remembered of a change: they are there
+	// until their minute begins.
+	DueChange DueKind = 3
 )
 
 // Expire looks at entries of the expiry index as of At: what has ended is
@@ -115,6 +121,16 @@ type SetProperties struct {
 
 // PutIdentity stores an identity as a whole.
 type PutIdentity struct{ Identity identity.Identity }
+
+// ChangeIdentity stores an identity as a whole, once: under a key that is
+// remembered it changes nothing.
+type ChangeIdentity struct {
+	Key    [16]byte
+	Minute uint64 // in which the key may be forgotten
+	// Kept is remembered with the key, for whoever asks again.
+	Kept     []byte
+	Identity identity.Identity
+}
 
 // DeleteIdentity removes an identity.
 type DeleteIdentity struct {
@@ -160,6 +176,7 @@ func (Touch) op() Op          { return OpTouch }
 func (Expire) op() Op         { return OpExpire }
 func (SetProperties) op() Op  { return OpSetProperties }
 func (PutIdentity) op() Op    { return OpPutIdentity }
+func (ChangeIdentity) op() Op { return OpChangeIdentity }
 func (DeleteIdentity) op() Op { return OpDeleteIdentity }
 func (PutDocument) op() Op    { return OpPutDocument }
 func (DeleteDocument) op() Op { return OpDeleteDocument }

@@ -17,6 +17,7 @@ import (
 //	t <session id>                               its latest access, once there was one
 //	u <realm> <user> <session id>                sessions of a user
 //	e <minute> <kind> <session or journey id>    when to look whether it has ended
+//	e <minute> <kind> <key>                      a change that is not made again
 //	j <journey id>                               the session that a journey created
 //	i <realm> <user>                             identity
 //	a <realm> <attribute> <value> <user>         identities by indexed attributes
@@ -98,6 +99,11 @@ func dueKey(d Due) []byte {
 	b = binary.BigEndian.AppendUint64(b, d.Minute)
 	b = append(b, byte(d.Kind))
 	return append(b, d.ID[:]...)
+}
+
+// ChangeKey holds what is remembered of a change.
+func ChangeKey(minute uint64, key [16]byte) []byte {
+	return dueKey(Due{Minute: minute, Kind: DueChange, ID: key})
 }
 
 // DuePrefix begins every key of the expiry index; they are in order of time.

@@ -185,6 +185,19 @@ func decodeIdentity(text []byte) (identity.Identity, error) {
 	return i, nil
 }
 
+// DecodeKept reads the value under ChangeKey: what is remembered beside the key.
+func DecodeKept(value []byte) ([]byte, error) {
+	r, err := open("a change", value)
+	if err != nil {
+		return nil, err
+	}
+	kept := r.End()
+	if len(kept) > MaxKept {
+		return nil, malformed("%d bytes remembered of a change", len(kept))
+	}
+	return append([]byte(nil), kept...), nil
+}
+
 func appendDocument(b []byte, d realm.Document) []byte {
 	b = octets.AppendText(b, d.Kind)
 	b = octets.AppendText(b, d.Realm)
@@ -233,6 +246,10 @@ func CheckPair(p Pair) error {
 	case tagDocument:
 		_, err = DecodeDocument(p.Value)
 	case tagUser, tagDue, tagIndex:
+		if d, ok := ParseDue(p.Key); ok && d.Kind == DueChange {
+			_, err = DecodeKept(p.Value)
+			break
+		}
 		if len(p.Value) != 1 || p.Value[0] != present {
 			err = malformed("an index key with a value of %d bytes", len(p.Value))
 		}

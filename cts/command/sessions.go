@@ -184,6 +184,10 @@ func (c Expire) apply(a *applier) Result {
 			a.expireSession(d, c.At)
 		case DueJourney:
 			a.expireJourney(d)
+		case DueChange:
+			if value, ok := a.Get(dueKey(d)); ok {
+				a.Remove(dueKey(d), value)
+			}
 		}
 	}
 	return Result{}

@@ -97,6 +97,7 @@ func ConformanceIn(t *testing.T, run func(t *testing.T, o Options, test func(*te
 		"identities":                       (*suite).identities,
 		"searching identities":             (*suite).searches,
 		"updates are not lost":             (*suite).updates,
+		"changes under a key":              (*suite).changesOnce,
 		"documents":                        (*suite).documents,
 		"preconditions":                    (*suite).preconditions,
 	} {

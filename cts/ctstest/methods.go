@@ -226,8 +226,23 @@ func (m *Memory) UpdateIdentity(_ context.Context, r realm.Name, name string, c 
 	if err != nil {
 		return identity.Identity{}, err
 	}
+	once, keyed := c.(identity.Once)
+	minute := command.Minute(once.Until) + 1
+	if value, made := m.rows.Get(command.ChangeKey(minute, once.Key)); keyed && made {
+		kept, err := command.DecodeKept(value)
+		if err != nil {
+			return i, err
+		}
+		if recalled, ok := once.Recall(i, kept); ok {
+			return recalled, nil
+		}
+	}
 	i = identity.Apply(i, c)
-	_, err = m.do(command.PutIdentity{Identity: i})
+	var write command.Command = command.PutIdentity{Identity: i}
+	if kept, ok := once.Kept(i); keyed && ok {
+		write = command.ChangeIdentity{Key: once.Key, Minute: minute, Kept: kept, Identity: i}
+	}
+	_, err = m.do(write)
 	return i, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sojourn/actors/identity"
 	"sojourn/actors/realm"
@@ -125,6 +126,64 @@ func (s *suite) updates(t *testing.T) {
 	}
 	if _, err := s.UpdateIdentity(t.Context(), "/", "nobody", identity.CountLogin{}); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("update of nobody = %v", err)
+	}
+}
+
+// A change under a key is made once, whoever asks again, and is told what it
+// left the first time.
+func (s *suite) changesOnce(t *testing.T) {
+	if err := s.PutIdentity(t.Context(), identity.Identity{Realm: "/", Name: "demo"}, true); err != nil {
+		t.Fatal(err)
+	}
+	until := s.clock.Now().Add(time.Minute)
+	once := func(key byte, c identity.Change) identity.Identity {
+		t.Helper()
+		now, err := s.UpdateIdentity(t.Context(), "/", "Demo", identity.Once{Key: identity.Mark{key}, Until: until, Change: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	var askers sync.WaitGroup
+	for range 8 {
+		askers.Go(func() {
+			for key := range byte(5) {
+				_, err := s.UpdateIdentity(t.Context(), "/", "demo",
+					identity.Once{Key: identity.Mark{100, key}, Until: until, Change: identity.CountLogin{}})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	askers.Wait()
+	if now := once(1, identity.CountLogin{}); now.LoginCount != 6 {
+		t.Errorf("6 logins, told 8 times each, came to %d", now.LoginCount)
+	}
+	retry := identity.CountRetry{Node: "n", Limit: 2}
+	for i, want := range []int{1, 2, 0, 1} {
+		if got := once(10+byte(i), retry).Retries["n"]; got != want {
+			t.Errorf("pass %d left %d, want %d", i, got, want)
+		}
+	}
+	for i, want := range []int{1, 2, 0, 1} {
+		if got := once(10+byte(i), retry).Retries["n"]; got != want {
+			t.Errorf("pass %d, asked again, left %d, want %d", i, got, want)
+		}
+	}
+	lockout := realm.Lockout{Enabled: true, Failures: 2, Duration: time.Hour, Multiplier: 1}
+	failure := identity.CountFailure{At: s.clock.Now(), Policy: lockout}
+	first := once(20, failure)
+	locked := once(21, failure)
+	if first.Failures.Count != 1 || !locked.Locked(failure.At) {
+		t.Errorf("failures = %+v, then %+v", first.Failures, locked.Failures)
+	}
+	if again := once(20, failure); again.Locked(failure.At) || again.Failures != first.Failures {
+		t.Errorf("the first failure, asked again, left %+v", again.Failures)
+	}
+	once(30, identity.SetAttributes{Attributes: map[string][]string{"sn": {"Lee"}}})
+	if now := once(30, identity.SetAttributes{}); now.Attributes["sn"] == nil {
+		t.Errorf("attributes = %v", now.Attributes)
 	}
 }
 

@@ -1,8 +1,10 @@
 package peer
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"sojourn/actors/identity"
 )
@@ -17,11 +19,20 @@ const (
 	changePassword      = 6
 	changeReplaceHash   = 7
 	changeAttributes    = 8
+	changeOnce          = 9
+	changeCountRetry    = 10
+	changeReserve       = 11
+	changeSettle        = 12
 )
 
-// appendChange writes kind (1) and the change as JSON.
+// appendChange writes kind (1) and the change as JSON; for an identity.Once its
+// key, its time and the change inside.
 func appendChange(b []byte, c identity.Change) ([]byte, error) {
-	switch c.(type) {
+	switch c := c.(type) {
+	case identity.Once:
+		b = append(append(b, changeOnce), c.Key[:]...)
+		b = binary.BigEndian.AppendUint64(b, uint64(c.Until.Unix())) //nolint:gosec // the same bits come back
+		return appendChange(b, c.Change)
 	case identity.SetStatus:
 		b = append(b, changeStatus)
 	case identity.CountLogin:
@@ -32,6 +43,12 @@ func appendChange(b []byte, c identity.Change) ([]byte, error) {
 		b = append(b, changeClearFailures)
 	case identity.SetRetries:
 		b = append(b, changeRetries)
+	case identity.CountRetry:
+		b = append(b, changeCountRetry)
+	case identity.Reserve:
+		b = append(b, changeReserve)
+	case identity.Settle:
+		b = append(b, changeSettle)
 	case identity.SetPassword:
 		b = append(b, changePassword)
 	case identity.ReplaceHash:
@@ -50,7 +67,18 @@ func appendChange(b []byte, c identity.Change) ([]byte, error) {
 
 // change reads what is left as a change.
 func (r *reader) change() identity.Change {
-	switch kind := r.Byte(); kind {
+	kind := r.Byte()
+	if kind == changeOnce {
+		once := identity.Once{Key: r.ID(), Until: time.Unix(int64(r.Uint64()), 0).UTC()} //nolint:gosec // as above
+		once.Change = r.plainChange(r.Byte())
+		return once
+	}
+	return r.plainChange(kind)
+}
+
+// plainChange reads a change that is not a Once.
+func (r *reader) plainChange(kind byte) identity.Change {
+	switch kind {
 	case changeStatus:
 		return changeOf[identity.SetStatus](r)
 	case changeCountLogin:
@@ -61,6 +89,12 @@ func (r *reader) change() identity.Change {
 		return changeOf[identity.ClearFailures](r)
 	case changeRetries:
 		return changeOf[identity.SetRetries](r)
+	case changeCountRetry:
+		return changeOf[identity.CountRetry](r)
+	case changeReserve:
+		return changeOf[identity.Reserve](r)
+	case changeSettle:
+		return changeOf[identity.Settle](r)
 	case changePassword:
 		return changeOf[identity.SetPassword](r)
 	case changeReplaceHash:

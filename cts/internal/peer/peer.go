@@ -203,6 +203,9 @@ func Idempotent(o Operation) bool {
 	switch o := o.(type) {
 	case Create:
 		return o.Session.Journey != [16]byte{}
+	case UpdateIdentity:
+		_, once := o.Change.(identity.Once)
+		return once
 	case Delete, Touch, Remove, Promote:
 		return true
 	default:

@@ -98,6 +98,28 @@ func requests() []struct {
 			"010107012f0175087b2241747472696275746573223a7b226d61696c223a5b2278225d7d7d",
 		},
 		{
+			"update identity, retry", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.CountRetry{Node: "n", Limit: 2}}),
+			"010107012f01750a7b224e6f6465223a226e222c224c696d6974223a327d",
+		},
+		{
+			"update identity, reserve", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.Reserve{
+				Journey: identity.Mark{1}, Run: 2, At: noon(), Until: noon(), Policy: realm.Lockout{Failures: 3},
+			}}),
+			"010107012f01750b7b224a6f75726e6579223a223031303030303030303030303030303030303030303030303030303030303030222c2252756e223a322c224174223a22323032362d31312d32315431323a30303a30305a222c22556e74696c223a22323032362d31312d32315431323a30303a30305a222c22506f6c696379223a7b22456e61626c6564223a66616c73652c224661696c75726573223a332c2257696e646f77223a302c224475726174696f6e223a302c224d756c7469706c696572223a302c225761726e4166746572223a307d7d",
+		},
+		{
+			"update identity, settle", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.Settle{
+				Journey: identity.Mark{1}, Run: 2, Verdict: identity.Wrong,
+			}}),
+			"010107012f01750c7b224a6f75726e6579223a223031303030303030303030303030303030303030303030303030303030303030222c2252756e223a322c2256657264696374223a327d",
+		},
+		{
+			"update identity, once", write(peer.UpdateIdentity{Realm: "/", Name: "u", Change: identity.Once{
+				Key: identity.Mark{1}, Until: noon(), Change: identity.CountLogin{},
+			}}),
+			"010107012f01750901000000000000000000000000000000000000006b0187c0027b7d",
+		},
+		{
 			"delete identity", write(peer.DeleteIdentity{Realm: "/", Name: "u"}),
 			"0101080901012f0175",
 		},
