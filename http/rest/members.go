@@ -42,6 +42,9 @@ type Member struct {
 	// known.
 	Lease *time.Duration
 	Lag   *uint64
+	// Journeys are what the member says of the journeys in its memory; nil when
+	// not known.
+	Journeys *MemberJourneys
 	// LastSeen is when it was heard of last; zero for never.
 	LastSeen time.Time
 	// Sees are the names of the members that it calls alive.
@@ -51,6 +54,11 @@ type Member struct {
 	// Version is that of its program; a member knows only its own.
 	Version string
 }
+
+// MemberJourneys are counts of journeys. Waiting ones wait for their client at
+// this member, as replicas too; of those that are Outstanding it is this
+// member's turn to give them the replicas they ought to have.
+type MemberJourneys struct{ Waiting, Outstanding int64 }
 
 // MemberState is what is known of a member's process.
 type MemberState string
@@ -110,6 +118,9 @@ func (m Member) wire() wire.ClusterMember {
 	if m.Lease != nil {
 		seconds := math.Round(max(m.Lease.Seconds(), 0)*1000) / 1000
 		w.Lease = &seconds
+	}
+	if m.Journeys != nil {
+		w.Waiting, w.Outstanding = &m.Journeys.Waiting, &m.Journeys.Outstanding
 	}
 	if !m.LastSeen.IsZero() {
 		at := m.LastSeen.UTC().Truncate(time.Millisecond)

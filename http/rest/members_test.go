@@ -15,11 +15,11 @@ func TestMembers(t *testing.T) {
 		path = "/global-config/sojourn/members"
 		tail = `,"pagedResultsCookie":null,"totalPagedResultsPolicy":"NONE","totalPagedResults":-1,"remainingPagedResults":-1}`
 		one  = `{"_id":"a1","member":"11","name":"one","address":"10.0.0.1:7946","http":"10.0.0.1:8080","voter":true,"leader":true,"self":true,` +
-			`"state":"alive","lease":0.612,"lag":0,"lastSeen":"2026-03-01T12:00:00Z","sees":["one","two"],"protocol":1,"version":"0.1.0"}`
+			`"state":"alive","lease":0.612,"lag":0,"waiting":null,"outstanding":null,"lastSeen":"2026-03-01T12:00:00Z","sees":["one","two"],"protocol":1,"version":"0.1.0"}`
 		two = `{"_id":"b2","member":"22","name":"two","address":"10.0.0.2:7946","http":"10.0.0.2:8080","voter":true,"leader":false,"self":false,` +
-			`"state":"alive","lease":0,"lag":3,"lastSeen":"2026-03-01T12:00:00.001Z","sees":["one","two"],"protocol":1,"version":"0.1.0"}`
+			`"state":"alive","lease":0,"lag":3,"waiting":70,"outstanding":4,"lastSeen":"2026-03-01T12:00:00.001Z","sees":["one","two"],"protocol":1,"version":"0.1.0"}`
 		three = `{"_id":"c3","member":"","name":"three","address":"","http":"","voter":false,"leader":false,"self":false,` +
-			`"state":"dead","lease":null,"lag":null,"lastSeen":null,"sees":[],"protocol":0,"version":""}`
+			`"state":"dead","lease":null,"lag":null,"waiting":null,"outstanding":null,"lastSeen":null,"sees":[],"protocol":0,"version":""}`
 		done = `{"success":true}`
 	)
 	r := newRig(t)

@@ -200,7 +200,7 @@ func threeMembers() []Member {
 	return []Member{
 		{
 			ID: "b2", Process: "22", Name: "two", Address: "10.0.0.2:7946", HTTP: "10.0.0.2:8080", Voter: true, State: MemberAlive,
-			Lease: &over, Lag: &lag, LastSeen: noon.Add(1234567 * time.Nanosecond), Sees: []string{"one", "two"}, Protocol: 1, Version: "0.1.0",
+			Lease: &over, Lag: &lag, Journeys: &MemberJourneys{Waiting: 70, Outstanding: 4}, LastSeen: noon.Add(1234567 * time.Nanosecond), Sees: []string{"one", "two"}, Protocol: 1, Version: "0.1.0",
 		},
 		{ID: "c3", Name: "three", State: MemberDead},
 		{

@@ -24,6 +24,11 @@ type ClusterMember struct {
 	// Nil when not known.
 	Lease *float64 `json:"lease"`
 	Lag   *uint64  `json:"lag"`
+	// Waiting are the journeys that wait for their client in the member's
+	// memory, as replicas too; Outstanding those that it has still to give the
+	// replicas they ought to have. Nil when not known.
+	Waiting     *int64 `json:"waiting"`
+	Outstanding *int64 `json:"outstanding"`
 	// LastSeen is when the member that answers heard of it last; nil for never.
 	LastSeen *time.Time `json:"lastSeen"`
 	// Sees are the names of the members that it calls alive.

@@ -22,8 +22,12 @@ func membersCommand(env Env) *cobra.Command {
 not be the leader.
 
 LEASE is for how long the leader lets a member answer session reads, LAG how many
-entries of the log it is behind the leader, SEES whom it calls alive; "-" is not
-known.`,
+entries of the log it is behind the leader, WAITING how many journeys it holds,
+as replicas too, REPAIRS how many of them it has still to give the replicas they
+ought to have, SEES whom it calls alive; "-" is not known.
+
+To restart members one after the other, wait each time until the one before is
+alive again and REPAIRS is 0 at all of them.`,
 	}
 	member := addTarget(env, cmd)
 	group(cmd, membersRemove(env, member), membersPromote(env, member))
@@ -54,31 +58,36 @@ type memberRow struct {
 	Role    string `json:"role"` // leader, voter or non-voter
 	Self    bool   `json:"self"`
 	State   string `json:"state"`
-	// Lease is in seconds; null, as Lag and LastSeen, when not known.
-	Lease    *float64   `json:"lease"`
-	Lag      *uint64    `json:"lag"`
-	LastSeen *time.Time `json:"lastSeen"`
-	Sees     []string   `json:"sees"`
-	Protocol int        `json:"protocol"`
-	Version  string     `json:"version"`
+	// Lease is in seconds; null, as the counts and LastSeen, when not known.
+	Lease       *float64   `json:"lease"`
+	Lag         *uint64    `json:"lag"`
+	Waiting     *int64     `json:"waiting"`
+	Outstanding *int64     `json:"outstanding"`
+	LastSeen    *time.Time `json:"lastSeen"`
+	Sees        []string   `json:"sees"`
+	Protocol    int        `json:"protocol"`
+	Version     string     `json:"version"`
 }
 
 func membersListing(all []wire.ClusterMember) listing {
-	rows, out := []memberRow{}, listing{head: []string{"NAME", "ID", "ADDRESS", "HTTP", "ROLE", "STATE", "LEASE", "LAG", "SEES"}}
+	rows, out := []memberRow{}, listing{head: []string{"NAME", "ID", "ADDRESS", "HTTP", "ROLE", "STATE", "LEASE", "LAG", "WAITING", "REPAIRS", "SEES"}}
 	short := shortID(all)
 	for _, m := range all {
 		rows = append(rows, memberRow{
 			m.ID, m.Process, m.Name, m.Address, m.HTTP, role(m), m.Self, m.State,
-			m.Lease, m.Lag, m.LastSeen, m.Sees, m.Protocol, m.Version,
+			m.Lease, m.Lag, m.Waiting, m.Outstanding, m.LastSeen, m.Sees, m.Protocol, m.Version,
 		})
-		lease, lag := "", ""
+		lease, lag, waiting, repairs := "", "", "", ""
 		if m.Lease != nil {
 			lease = strconv.FormatFloat(*m.Lease, 'f', 2, 64) + "s"
 		}
 		if m.Lag != nil {
 			lag = strconv.FormatUint(*m.Lag, 10)
 		}
-		row := []string{m.Name, m.ID[:min(short, len(m.ID))], m.Address, m.HTTP, role(m), m.State, lease, lag, strings.Join(m.Sees, ",")}
+		if m.Waiting != nil && m.Outstanding != nil {
+			waiting, repairs = strconv.FormatInt(*m.Waiting, 10), strconv.FormatInt(*m.Outstanding, 10)
+		}
+		row := []string{m.Name, m.ID[:min(short, len(m.ID))], m.Address, m.HTTP, role(m), m.State, lease, lag, waiting, repairs, strings.Join(m.Sees, ",")}
 		for i, cell := range row {
 			if cell == "" {
 				row[i] = "-"

@@ -40,7 +40,7 @@ func newCluster() *cluster {
 		{ID: "bbbbbbbb00000002", Name: "two", Address: "10.0.0.2:7946", Voter: true, State: rest.MemberDead},
 		{
 			ID: "bbbbbbbb11000003", Process: "33", Name: "two", Address: "10.0.0.2:7946", HTTP: "10.0.0.2:8080",
-			State: rest.MemberAlive, Lease: &over, Lag: &lag, LastSeen: seen, Sees: []string{"one", "two"}, Protocol: 1, Version: "0.1.0",
+			State: rest.MemberAlive, Lease: &over, Lag: &lag, Journeys: &rest.MemberJourneys{Waiting: 70, Outstanding: 4}, LastSeen: seen, Sees: []string{"one", "two"}, Protocol: 1, Version: "0.1.0",
 		},
 		{ID: "cccccccc00000004", Name: "\x1b[2J", State: rest.MemberUnknown},
 	}}
