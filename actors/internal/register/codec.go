@@ -82,17 +82,39 @@ func AppendRecord(dst []byte, r *Record) []byte {
 // The record shares no memory with raw.
 func ParseRecord(raw []byte) (*Record, []byte, error) {
 	p := parser{rest: raw}
-	if p.byte() != Version {
+	r, body := p.record()
+	if r == nil {
 		return nil, nil, ErrMalformed
 	}
-	r := &Record{Epoch: p.epoch(), Seq: p.uvarint(), Replicas: p.set(), Prev: p.set(), Expires: p.varint()}
-	if n := p.uvarint(); n > 0 {
-		r.Body = append([]byte{}, p.take(n-1)...)
-	}
-	if err := p.err(); err != nil {
-		return nil, nil, err
-	}
+	r.Body = slices.Clone(body)
 	return r, p.rest, nil
+}
+
+// Names gives the id of a member for its encoding, which it does not keep: so
+// all records that name a member can share one string. Member is one that
+// shares none. An encoding that is none of a member gives the empty id.
+type Names func(encoded []byte) placement.MemberID
+
+// Member reads the encoding of a member's id, as Names gets it.
+func Member(encoded []byte) placement.MemberID {
+	p := parser{rest: encoded}
+	m := p.name()
+	if p.bad || len(p.rest) > 0 {
+		return ""
+	}
+	return m
+}
+
+// ReadRecord reads all of raw as what AppendRecord wrote. It copies nothing:
+// the record's body is raw's own bytes, and its members are those of names.
+func ReadRecord(raw []byte, names Names) (*Record, error) {
+	p := parser{rest: raw, names: names}
+	r, body := p.record()
+	if r == nil || len(p.rest) > 0 {
+		return nil, ErrMalformed
+	}
+	r.Body = body
+	return r, nil
 }
 
 func appendMember(dst []byte, m placement.MemberID) []byte {
@@ -133,8 +155,26 @@ func digit(c byte) byte {
 
 // parser reads from the front of rest. After a fault it reads zeros.
 type parser struct {
-	rest []byte
-	bad  bool
+	rest  []byte
+	names Names // nil: Member
+	bad   bool
+}
+
+// record returns a record without its body, and that; nil after a fault.
+func (p *parser) record() (*Record, []byte) {
+	if p.byte() != Version {
+		return nil, nil
+	}
+	r := &Record{Epoch: p.epoch(), Seq: p.uvarint(), Replicas: p.set(), Prev: p.set(), Expires: p.varint()}
+	var body []byte
+	if n := p.uvarint(); n > 0 {
+		body = p.take(n - 1)
+		body = body[:len(body):len(body)]
+	}
+	if p.bad {
+		return nil, nil
+	}
+	return r, body
 }
 
 func (p *parser) err() error {
@@ -203,7 +243,29 @@ func (p *parser) set() Set {
 	return s
 }
 
+// member reads an id; with names, it is checked once for each that is new.
 func (p *parser) member() placement.MemberID {
+	if p.names == nil {
+		return p.name()
+	}
+	encoded, names := p.rest, p.names
+	switch n := p.uvarint(); n {
+	case noMember:
+		return ""
+	case rawMember:
+		p.take(rawSize)
+	default:
+		p.take(n - textMember)
+	}
+	if p.bad {
+		return ""
+	}
+	id := names(encoded[:len(encoded)-len(p.rest)])
+	p.bad = id == "" // Member refused it
+	return id
+}
+
+func (p *parser) name() placement.MemberID {
 	switch n := p.uvarint(); n {
 	case noMember:
 		return ""
