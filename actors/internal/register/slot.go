@@ -73,6 +73,28 @@ func (s Slot) Campaign(self placement.MemberID, seen ...Epoch) (Slot, Epoch) {
 	return s, s.Promised
 }
 
+// Begin is Campaign for the first member of the journey's first set, which
+// needs to ask nobody if its slot knows nothing yet.
+func (s Slot) Begin(self placement.MemberID) (Slot, Epoch, bool) {
+	if !s.Promised.IsZero() || s.Record != nil {
+		return s, Epoch{}, false
+	}
+	s.Promised = First(self)
+	return s, s.Promised, true
+}
+
+// Propose is Accept of a record of this very member, before any other is sent
+// it. It is refused unless r is the first record under the epoch that the slot
+// has promised, or follows the one that is here: two that write at a time
+// under one epoch, as an actor and what is left of the one before it, cannot
+// both have their way.
+func (s Slot) Propose(r *Record) (Slot, Accepted) {
+	if r.Epoch != s.Promised || s.Record != nil && s.Record.Epoch == r.Epoch && s.Record.Seq+1 != r.Seq {
+		return s, Accepted{Epoch: s.Promised}
+	}
+	return s.Accept(r)
+}
+
 // Leads says whether self, whose slot s is, may write the journey's next
 // record: it wrote or adopted the one that is here, and nobody has asked for a
 // newer epoch here since. That this holds everywhere is known only when a

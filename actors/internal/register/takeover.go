@@ -1,10 +1,6 @@
 package register
 
-import (
-	"slices"
-
-	"sojourn/cluster/placement"
-)
+import "sojourn/cluster/placement"
 
 // Takeover is one member's way to lead a journey under a new epoch. It does
 // nothing itself: Ask says whom to send Promise to, Heard and Failed take what
@@ -13,11 +9,10 @@ import (
 type Takeover struct {
 	self  placement.MemberID
 	epoch Epoch
-	// first is the set that may begin the journey, or if search is set all
-	// that may know where it is.
-	first  Set
-	search bool
-	dead   func(placement.MemberID) bool
+	// first is the set that may begin the journey, candidates are all that may
+	// know where it is. Either may be empty.
+	first, candidates Set
+	dead              func(placement.MemberID) bool
 
 	asked, granted, failed Set
 	newest                 *Record
@@ -41,7 +36,8 @@ const (
 	Fenced
 	// Unavailable: too few can be asked. It may be otherwise later.
 	Unavailable
-	// Nothing: all candidates answered, and none knows the journey.
+	// Nothing: all candidates that are not certainly dead have answered, and
+	// none knows the journey.
 	Nothing
 )
 
@@ -64,44 +60,48 @@ func NewTakeover(self placement.MemberID, epoch Epoch, first Set, dead func(plac
 }
 
 // NewSearch asks for a journey that was begun, of which self knows nothing:
-// candidates are all that may have heard of it. It ends in Nothing only when
-// every one of them that is not certainly dead has answered.
+// candidates are all that may have heard of it.
 func NewSearch(self placement.MemberID, epoch Epoch, candidates Set, dead func(placement.MemberID) bool) *Takeover {
-	return &Takeover{self: self, epoch: epoch, first: candidates, search: true, dead: dead}
+	t := NewTakeover(self, epoch, nil, dead)
+	t.Widen(candidates)
+	return t
 }
 
 // Epoch is the one that is asked for.
 func (t *Takeover) Epoch() Epoch { return t.epoch }
 
-// Ask returns the members that are to be asked now and were not yet; self
-// comes first of all, whether or not it is a replica, for its own slot must
-// promise too. What is heard may name members that nobody had thought of, so
+// Widen has all candidates asked, beside those that the take-over comes to by
+// itself. It goes on where it was Unavailable: the sets that self knew may be
+// old, and gone, while the journey lives on with others.
+func (t *Takeover) Widen(candidates Set) { t.candidates = candidates }
+
+// Ask returns the members that are to be asked now and were not yet. Self is
+// among them unless its own slot was heard before, replica or not: its promise
+// is needed too. What is heard may name members that nobody had thought of, so
 // Ask is called again after each answer.
 func (t *Takeover) Ask() []placement.MemberID {
 	var ask []placement.MemberID
 	t.each(func(m placement.MemberID) {
 		if !t.asked.Has(m) && !t.granted.Has(m) && !t.isDead(m) {
+			t.asked = append(t.asked, m)
 			ask = append(ask, m)
 		}
 	})
-	for _, m := range ask {
-		t.asked = append(t.asked, m)
-	}
 	return ask
 }
 
-// each calls f for all that count as of now; some perhaps twice.
+// each calls f for all who matter as of now, some perhaps twice.
 func (t *Takeover) each(f func(placement.MemberID)) {
 	f(t.self)
-	if t.newest == nil || t.search {
-		for _, m := range t.first {
-			f(m)
-		}
-	}
+	known := t.first
 	if t.newest != nil {
-		for _, m := range t.newest.Members() {
-			f(m)
-		}
+		known = t.newest.Members()
+	}
+	for _, m := range known {
+		f(m)
+	}
+	for _, m := range t.candidates {
+		f(m)
 	}
 }
 
@@ -134,11 +134,18 @@ func (t *Takeover) Failed(m placement.MemberID) {
 
 // Outcome says where the take-over stands.
 func (t *Takeover) Outcome() Outcome {
-	if !t.fence.IsZero() {
+	switch {
+	case !t.fence.IsZero():
 		return Outcome{State: Fenced, Epoch: t.fence}
+	case t.granted.Has(t.self) && t.decided():
+		o := Outcome{State: Adopt, Record: t.newest, Set: t.first, Epoch: t.epoch}
+		if t.newest != nil {
+			o.Set = t.newest.Replicas
+		}
+		return o
 	}
 	waiting, missing := false, false
-	t.each(func(m placement.MemberID) {
+	count := func(m placement.MemberID) {
 		switch {
 		case t.granted.Has(m) || t.isDead(m):
 		case t.failed.Has(m):
@@ -146,13 +153,15 @@ func (t *Takeover) Outcome() Outcome {
 		default:
 			waiting = true
 		}
-	})
+	}
+	t.each(count)
+	for _, m := range t.asked { // an answer may name a set that is not known yet
+		count(m)
+	}
 	switch {
-	case t.granted.Has(t.self) && t.decided():
-		return t.adopt()
 	case waiting:
 		return Outcome{State: Asking}
-	case t.search && t.newest == nil && !missing:
+	case len(t.candidates) > 0 && t.newest == nil && !missing:
 		return Outcome{State: Nothing}
 	}
 	return Outcome{State: Unavailable}
@@ -162,16 +171,8 @@ func (t *Takeover) Outcome() Outcome {
 // was written when the set after it had the body committed: a majority of that
 // one knows the body or something newer, so a stub is never the last word.
 func (t *Takeover) decided() bool {
-	have := func(m placement.MemberID) bool { return slices.Contains(t.granted, m) }
 	if t.newest != nil {
-		return !t.newest.Stub() && Quorum(t.newest, have, t.dead)
+		return !t.newest.Stub() && Quorum(t.newest, t.granted.Has, t.dead)
 	}
-	return !t.search && t.first.majority(t.first.marked(have), t.dead)
-}
-
-func (t *Takeover) adopt() Outcome {
-	if t.newest == nil {
-		return Outcome{State: Adopt, Set: t.first, Epoch: t.epoch}
-	}
-	return Outcome{State: Adopt, Record: t.newest, Set: t.newest.Replicas, Epoch: t.epoch}
+	return t.first.majority(t.first.marked(t.granted.Has), t.dead)
 }
