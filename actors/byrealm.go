@@ -33,8 +33,8 @@ func (b ByRealm) Search(ctx context.Context, r realm.Name, attribute, value stri
 }
 
 // Authenticate implements identity.Repository.
-func (b ByRealm) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret) (identity.Verdict, identity.Identity, error) {
-	return b.of(r).Authenticate(ctx, r, name, password)
+func (b ByRealm) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret, g identity.Guess) (identity.Verdict, identity.Identity, error) {
+	return b.of(r).Authenticate(ctx, r, name, password, g)
 }
 
 // Update implements identity.Repository.
@@ -43,6 +43,6 @@ func (b ByRealm) Update(ctx context.Context, r realm.Name, name string, c identi
 }
 
 // ChangePassword implements identity.Repository.
-func (b ByRealm) ChangePassword(ctx context.Context, r realm.Name, name string, old, next identity.Secret) (identity.Verdict, identity.Identity, error) {
-	return b.of(r).ChangePassword(ctx, r, name, old, next)
+func (b ByRealm) ChangePassword(ctx context.Context, r realm.Name, name string, old, next identity.Secret, g identity.Guess) (identity.Verdict, identity.Identity, error) {
+	return b.of(r).ChangePassword(ctx, r, name, old, next, g)
 }

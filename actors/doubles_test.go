@@ -78,7 +78,7 @@ func (u *testUsers) Search(_ context.Context, r realm.Name, _, value string) (id
 	return u.identity(r, value)
 }
 
-func (u *testUsers) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret) (identity.Verdict, identity.Identity, error) {
+func (u *testUsers) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret, _ identity.Guess) (identity.Verdict, identity.Identity, error) {
 	u.checks.Add(1)
 	if u.panics.Load() {
 		panic("a store that breaks")
@@ -100,7 +100,7 @@ func (u *testUsers) Authenticate(ctx context.Context, r realm.Name, name string,
 	return identity.Mismatch, who, err
 }
 
-func (u *testUsers) ChangePassword(_ context.Context, r realm.Name, name string, _, _ identity.Secret) (identity.Verdict, identity.Identity, error) {
+func (u *testUsers) ChangePassword(_ context.Context, r realm.Name, name string, _, _ identity.Secret, _ identity.Guess) (identity.Verdict, identity.Identity, error) {
 	who, err := u.identity(r, name)
 	return identity.Match, who, err
 }

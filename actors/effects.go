@@ -31,17 +31,18 @@ type effects struct {
 }
 
 // run returns the effect's result. An error means that the result is not
-// known, and never that the answer is no.
-func (e *effects) run(ctx context.Context, _ Once, r realm.Name, effect node.Effect) (node.Result, error) {
+// known, and never that the answer is no. What counts in the store counts once
+// for each once; a measurement is taken each time, for nothing remembers it.
+func (e *effects) run(ctx context.Context, once Once, r realm.Name, effect node.Effect) (node.Result, error) {
 	switch effect := effect.(type) {
 	case node.Authenticate:
-		return e.authenticate(ctx, r, effect)
+		return e.authenticate(ctx, once, r, effect)
 	case node.Lookup:
 		return e.lookup(ctx, r, effect)
 	case node.Update:
-		return e.change(ctx, r, effect)
+		return e.change(ctx, once, r, effect)
 	case node.ChangePassword:
-		return e.changePassword(ctx, r, effect)
+		return e.changePassword(ctx, once, r, effect)
 	case node.Measure:
 		switch effect.Kind {
 		case node.Meter:
@@ -54,8 +55,8 @@ func (e *effects) run(ctx context.Context, _ Once, r realm.Name, effect node.Eff
 	panic(fmt.Sprintf("effect %T is not known", effect))
 }
 
-func (e *effects) authenticate(ctx context.Context, r realm.Name, a node.Authenticate) (node.Result, error) {
-	verdict, who, err := e.users.Authenticate(ctx, r, a.User, a.Password)
+func (e *effects) authenticate(ctx context.Context, once Once, r realm.Name, a node.Authenticate) (node.Result, error) {
+	verdict, who, err := e.users.Authenticate(ctx, r, a.User, a.Password, once.guess(r, a.User, a.Lockout))
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +105,8 @@ func unavailable(err error) error {
 
 // change runs an Update. One that the journey can do without is only logged
 // when the store cannot do it.
-func (e *effects) change(ctx context.Context, r realm.Name, u node.Update) (node.Result, error) {
-	who, err := e.users.Update(ctx, r, u.User, u.Change)
+func (e *effects) change(ctx context.Context, once Once, r realm.Name, u node.Update) (node.Result, error) {
+	who, err := e.users.Update(ctx, r, u.User, once.change(r, u.User, u.Change))
 	result, err := e.found(r, who, err)
 	if err != nil && u.Optional {
 		e.logger.Warn("a change of an identity was not made", "realm", r, "change", fmt.Sprintf("%T", u.Change), "err", err)
@@ -115,8 +116,8 @@ func (e *effects) change(ctx context.Context, r realm.Name, u node.Update) (node
 }
 
 // changePassword replaces a password for its owner.
-func (e *effects) changePassword(ctx context.Context, r realm.Name, p node.ChangePassword) (node.Result, error) {
-	verdict, who, err := e.users.ChangePassword(ctx, r, p.User, p.Old, p.New)
+func (e *effects) changePassword(ctx context.Context, once Once, r realm.Name, p node.ChangePassword) (node.Result, error) {
+	verdict, who, err := e.users.ChangePassword(ctx, r, p.User, p.Old, p.New, once.guess(r, p.User, p.Lockout))
 	switch {
 	case errors.Is(err, identity.ErrReadOnly), errors.Is(err, identity.ErrPassword):
 		return node.PasswordChanged{Verdict: identity.Expired, Refused: true}, nil

@@ -27,7 +27,8 @@ type Users interface {
 type EmbeddedConfig struct {
 	Users   Users    // required
 	Hashing *Hashing // required; the caller closes it
-	// Rand makes the password of the decoy. Required.
+	// Rand makes the password of the decoy, and numbers password checks.
+	// Required; it must allow concurrent use.
 	Rand io.Reader
 	// Rehash stores a new hash with the pool's parameters after a login whose
 	// stored hash is weaker (identity.Outdated). Off by default: the first
@@ -47,8 +48,9 @@ type Embedded struct {
 	hashing *Hashing
 	rehash  bool
 	decoy   identity.Hash
+	guesses guesses
 
-	rehashed, notRehashed, unusable atomic.Uint64
+	rehashed, notRehashed, unusable, checked, unsettled atomic.Uint64
 }
 
 // EmbeddedMetrics counts what happens beside the verdicts.
@@ -56,6 +58,8 @@ type EmbeddedMetrics struct {
 	Rehashed    uint64 // logins that left a stronger hash
 	NotRehashed uint64 // logins whose rehash was refused by pool or store
 	Unusable    uint64 // checks against a stored hash that cannot be verified
+	Checked     uint64 // checks of a user's password that had a permit
+	Unsettled   uint64 // of these, the ones whose verdict the store did not take
 }
 
 var _ identity.Repository = (*Embedded)(nil)
@@ -74,7 +78,10 @@ func NewEmbedded(c EmbeddedConfig) (*Embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded repository: make the decoy: %w", err)
 	}
-	return &Embedded{users: c.Users, hashing: c.Hashing, rehash: c.Rehash, decoy: decoy}, nil
+	return &Embedded{
+		users: c.Users, hashing: c.Hashing, rehash: c.Rehash, decoy: decoy,
+		guesses: guesses{users: c.Users, rand: c.Rand, lines: map[string]*line{}},
+	}, nil
 }
 
 // Lookup finds a user by name.
@@ -104,20 +111,25 @@ func possible(name string) bool {
 }
 
 // Authenticate checks a password with one hash, and none for a text that no
-// password can be (identity.CheckPassword), whoever the user is.
-func (e *Embedded) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret) (identity.Verdict, identity.Identity, error) {
-	verdict, who, err := e.authenticate(ctx, r, name, password)
+// password can be (identity.CheckPassword), whoever the user is. Under a limit
+// it takes a permit first, which costs two writes of the store, and a locked
+// account is Locked after a hash of the decoy.
+func (e *Embedded) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret, g identity.Guess) (identity.Verdict, identity.Identity, error) {
+	verdict, who, err := e.authenticate(ctx, r, name, password, g)
 	if err == nil && verdict == identity.Match && e.rehash && identity.Outdated(who.Hash, e.hashing.Params()) {
 		who = e.strengthen(ctx, r, who, password)
 	}
 	return verdict, who, err
 }
 
-func (e *Embedded) authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret) (identity.Verdict, identity.Identity, error) {
+func (e *Embedded) authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret, g identity.Guess) (identity.Verdict, identity.Identity, error) {
 	who, err := e.Lookup(ctx, r, name)
 	unknown := errors.Is(err, identity.ErrNotFound)
 	if err != nil && !unknown {
 		return identity.Mismatch, identity.Identity{}, err
+	}
+	if g.Limited() && !unknown && identity.CheckPassword(password) == nil {
+		return e.guarded(ctx, r, who, password, g)
 	}
 	ok, err := e.verify(ctx, who.Hash, password)
 	switch {
@@ -179,8 +191,8 @@ func (e *Embedded) replace(ctx context.Context, r realm.Name, who identity.Ident
 
 // ChangePassword replaces a password whose owner knows the old one. When
 // another change came between, the old one is a Mismatch.
-func (e *Embedded) ChangePassword(ctx context.Context, r realm.Name, name string, old, next identity.Secret) (identity.Verdict, identity.Identity, error) {
-	verdict, who, err := e.authenticate(ctx, r, name, old)
+func (e *Embedded) ChangePassword(ctx context.Context, r realm.Name, name string, old, next identity.Secret, g identity.Guess) (identity.Verdict, identity.Identity, error) {
+	verdict, who, err := e.authenticate(ctx, r, name, old, g)
 	if err != nil || verdict != identity.Match {
 		return verdict, who, err
 	}
@@ -203,5 +215,7 @@ func (e *Embedded) Metrics() EmbeddedMetrics {
 		Rehashed:    e.rehashed.Load(),
 		NotRehashed: e.notRehashed.Load(),
 		Unusable:    e.unusable.Load(),
+		Checked:     e.checked.Load(),
+		Unsettled:   e.unsettled.Load(),
 	}
 }

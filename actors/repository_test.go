@@ -165,7 +165,7 @@ func TestEmbeddedAuthenticate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEmbedded(t, EmbeddedConfig{Users: users})
-			verdict, who, err := e.Authenticate(t.Context(), realm.Root, tc.user, tc.password)
+			verdict, who, err := e.Authenticate(t.Context(), realm.Root, tc.user, tc.password, identity.Guess{})
 			if err != nil || verdict != tc.want {
 				t.Fatalf("verdict %d, %v; want %d", verdict, err, tc.want)
 			}
@@ -184,13 +184,13 @@ func TestEmbeddedSaysUnavailable(t *testing.T) {
 	users := newUsers(identity.Identity{Name: "demo", Hash: hashOf(t, horse)})
 	users.err = identity.ErrUnavailable
 	e := newEmbedded(t, EmbeddedConfig{Users: users})
-	if _, _, err := e.Authenticate(t.Context(), realm.Root, "demo", horse); !errors.Is(err, identity.ErrUnavailable) {
+	if _, _, err := e.Authenticate(t.Context(), realm.Root, "demo", horse, identity.Guess{}); !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("store away: %v", err)
 	}
 	users.err = nil
 	e.hashing.Close()
 	for _, user := range []string{"demo", "nobody"} {
-		if _, _, err := e.Authenticate(t.Context(), realm.Root, user, horse); !errors.Is(err, identity.ErrUnavailable) {
+		if _, _, err := e.Authenticate(t.Context(), realm.Root, user, horse, identity.Guess{}); !errors.Is(err, identity.ErrUnavailable) {
 			t.Errorf("%s, pool closed: %v", user, err)
 		}
 	}
@@ -202,7 +202,7 @@ func TestEmbeddedRehash(t *testing.T) {
 	}
 	login := func(t *testing.T, e *Embedded, password identity.Secret) {
 		t.Helper()
-		if verdict, _, err := e.Authenticate(t.Context(), realm.Root, "demo", password); err != nil || verdict != identity.Match {
+		if verdict, _, err := e.Authenticate(t.Context(), realm.Root, "demo", password, identity.Guess{}); err != nil || verdict != identity.Match {
 			t.Fatalf("verdict %d, %v", verdict, err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestEmbeddedRehash(t *testing.T) {
 	t.Run("not for a wrong password", func(t *testing.T) {
 		users := stored(bcryptOfHorse)
 		e := newEmbedded(t, EmbeddedConfig{Users: users, Rehash: true})
-		if _, _, err := e.Authenticate(t.Context(), realm.Root, "demo", "wrong"); err != nil {
+		if _, _, err := e.Authenticate(t.Context(), realm.Root, "demo", "wrong", identity.Guess{}); err != nil {
 			t.Fatal(err)
 		}
 		if users.hash("demo") != bcryptOfHorse {
@@ -271,11 +271,11 @@ func TestEmbeddedChangePassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			users := newUsers(identity.Identity{Name: "demo", Hash: hashOf(t, horse)})
 			e := newEmbedded(t, EmbeddedConfig{Users: users})
-			verdict, _, err := e.ChangePassword(t.Context(), realm.Root, tc.user, tc.old, tc.next)
+			verdict, _, err := e.ChangePassword(t.Context(), realm.Root, tc.user, tc.old, tc.next, identity.Guess{})
 			if verdict != tc.want || !errors.Is(err, tc.err) {
 				t.Fatalf("verdict %d, %v; want %d, %v", verdict, err, tc.want, tc.err)
 			}
-			if verdict, _, err := e.Authenticate(t.Context(), realm.Root, "demo", tc.opens); err != nil || verdict != identity.Match {
+			if verdict, _, err := e.Authenticate(t.Context(), realm.Root, "demo", tc.opens, identity.Guess{}); err != nil || verdict != identity.Match {
 				t.Fatalf("%q then: verdict %d, %v", string(tc.opens), verdict, err)
 			}
 		})
@@ -284,7 +284,7 @@ func TestEmbeddedChangePassword(t *testing.T) {
 		users, other := newUsers(identity.Identity{Name: "demo", Hash: hashOf(t, horse)}), hashOf(t, "other")
 		users.meanwhile = func() { users.set(identity.Identity{Name: "demo", Hash: other}) }
 		e := newEmbedded(t, EmbeddedConfig{Users: users})
-		verdict, _, err := e.ChangePassword(t.Context(), realm.Root, "demo", horse, "next")
+		verdict, _, err := e.ChangePassword(t.Context(), realm.Root, "demo", horse, "next", identity.Guess{})
 		if err != nil || verdict != identity.Mismatch || users.hash("demo") != other {
 			t.Fatalf("verdict %d, %v", verdict, err)
 		}

@@ -108,13 +108,15 @@ type Repository interface {
 	Search(ctx context.Context, r realm.Name, attribute, value string) (Identity, error)
 	// Authenticate checks a password. The Identity is set unless the verdict
 	// is Unknown. The work for an unknown user equals that for a wrong
-	// password.
-	Authenticate(ctx context.Context, r realm.Name, name string, password Secret) (Verdict, Identity, error)
+	// password. A store that keeps the realm's failures checks nothing beyond
+	// g's limit: it waits for its turn until ctx ends, and refuses a locked
+	// account as Locked, with work that has nothing to do with its password.
+	Authenticate(ctx context.Context, r realm.Name, name string, password Secret, g Guess) (Verdict, Identity, error)
 	// ChangePassword replaces a password for its owner: old is checked as by
 	// Authenticate, but may have expired; only with Match is next stored.
 	// ErrPassword says that next is not accepted, ErrReadOnly that the store
 	// takes no passwords.
-	ChangePassword(ctx context.Context, r realm.Name, name string, old, next Secret) (Verdict, Identity, error)
+	ChangePassword(ctx context.Context, r realm.Name, name string, old, next Secret, g Guess) (Verdict, Identity, error)
 	// Update applies a change atomically and returns what is stored then.
 	Update(ctx context.Context, r realm.Name, name string, c Change) (Identity, error)
 }

@@ -121,7 +121,7 @@ func TestBindResults(t *testing.T) {
 			}
 			c := silentConfig(t, scripted(t, tc.code, attributes))
 			c.Timeout = 5 * time.Second
-			verdict, _, err := open(t, c).Authenticate(t.Context(), realm.Root, "demo", horse)
+			verdict, _, err := open(t, c).Authenticate(t.Context(), realm.Root, "demo", horse, identity.Guess{})
 			if !errors.Is(err, tc.err) || tc.err == nil && verdict != tc.want {
 				t.Fatalf("verdict %d, %v; want %d, %v", verdict, err, tc.want, tc.err)
 			}

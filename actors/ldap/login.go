@@ -30,7 +30,11 @@ const (
 // An account that the directory, or its entry, calls locked is Locked, with the
 // right password or a wrong one. A password that has expired or must be changed
 // is Expired. A name that several entries have is Unknown, and counted.
-func (d *Repository) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret) (identity.Verdict, identity.Identity, error) {
+//
+// Failures are the directory's to count, whose rules hold for all its clients:
+// a Guess limits nothing here. Binds at the same time come to no more checks
+// than the directory allows.
+func (d *Repository) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret, _ identity.Guess) (identity.Verdict, identity.Identity, error) {
 	return d.login(ctx, r, name, password, nil)
 }
 
@@ -38,7 +42,7 @@ func (d *Repository) Authenticate(ctx context.Context, r realm.Name, name string
 // with the old one, by RFC 3062, so that the directory's rules for passwords
 // hold: a password that they refuse is identity.ErrPassword. It is
 // identity.ErrReadOnly unless userPassword is among Writable.
-func (d *Repository) ChangePassword(ctx context.Context, r realm.Name, name string, old, next identity.Secret) (identity.Verdict, identity.Identity, error) {
+func (d *Repository) ChangePassword(ctx context.Context, r realm.Name, name string, old, next identity.Secret, _ identity.Guess) (identity.Verdict, identity.Identity, error) {
 	if !contains(d.config.Writable, passwordAttribute) {
 		return identity.Mismatch, identity.Identity{}, fmt.Errorf("change a password: %w", identity.ErrReadOnly)
 	}

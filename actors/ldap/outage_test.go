@@ -20,7 +20,7 @@ func TestServerGoesAndComes(t *testing.T) {
 	c.ConnectTimeout, c.Timeout = time.Second, 2*time.Second
 	d := open(t, c)
 	login := func() (identity.Verdict, error) {
-		verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse)
+		verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse, identity.Guess{})
 		return verdict, err
 	}
 	if verdict, err := login(); err != nil || verdict != identity.Match {
@@ -73,7 +73,7 @@ func TestSecondServer(t *testing.T) {
 	c.Servers = []string{"ldap://" + freePort(t), "ldap://" + s.plain}
 	d := open(t, c)
 	for range 3 {
-		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse); err != nil || verdict != identity.Match {
+		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse, identity.Guess{}); err != nil || verdict != identity.Match {
 			t.Fatalf("verdict %d, %v", verdict, err)
 		}
 	}

@@ -63,7 +63,7 @@ func TestAuthenticate(t *testing.T) {
 		"letters beyond the filter": {"dému", horse, identity.Unknown, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			verdict, who, err := d.Authenticate(t.Context(), "/alpha", tc.user, tc.password)
+			verdict, who, err := d.Authenticate(t.Context(), "/alpha", tc.user, tc.password, identity.Guess{})
 			if err != nil || verdict != tc.want || who.Name != tc.who {
 				t.Fatalf("verdict %d of %q, %v; want %d of %q", verdict, who.Name, err, tc.want, tc.who)
 			}
@@ -80,7 +80,7 @@ func TestLockout(t *testing.T) {
 	d := open(t, s.config())
 	check := func(password identity.Secret, want identity.Verdict) {
 		t.Helper()
-		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "guessed", password); err != nil || verdict != want {
+		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "guessed", password, identity.Guess{}); err != nil || verdict != want {
 			t.Fatalf("verdict %d, %v; want %d", verdict, err, want)
 		}
 	}
@@ -219,7 +219,7 @@ func TestUpdate(t *testing.T) {
 			if err != nil || who.Status != tc.status {
 				t.Fatalf("Update = %+v, %v", who, err)
 			}
-			if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse); err != nil || verdict != tc.verdict {
+			if verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse, identity.Guess{}); err != nil || verdict != tc.verdict {
 				t.Fatalf("%s: verdict %d, %v", tc.status, verdict, err)
 			}
 		}
@@ -234,7 +234,7 @@ func TestUpdate(t *testing.T) {
 
 func TestChangePassword(t *testing.T) {
 	s := startSlapd(t)
-	if _, _, err := open(t, s.config()).ChangePassword(t.Context(), realm.Root, "scarter", horse, "next password"); !errors.Is(err, identity.ErrReadOnly) {
+	if _, _, err := open(t, s.config()).ChangePassword(t.Context(), realm.Root, "scarter", horse, "next password", identity.Guess{}); !errors.Is(err, identity.ErrReadOnly) {
 		t.Fatalf("where it is not writable: %v", err)
 	}
 	c := s.config()
@@ -257,14 +257,14 @@ func TestChangePassword(t *testing.T) {
 		{"with what it was", "scarter", horse, "next password", identity.Mismatch, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			verdict, _, err := d.ChangePassword(t.Context(), realm.Root, tc.user, tc.old, tc.next)
+			verdict, _, err := d.ChangePassword(t.Context(), realm.Root, tc.user, tc.old, tc.next, identity.Guess{})
 			if verdict != tc.want || !errors.Is(err, tc.err) {
 				t.Fatalf("verdict %d, %v; want %d, %v", verdict, err, tc.want, tc.err)
 			}
 		})
 	}
 	for _, user := range []string{"scarter", "reset"} {
-		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, user, "next password"); err != nil || verdict != identity.Match {
+		if verdict, _, err := d.Authenticate(t.Context(), realm.Root, user, "next password", identity.Guess{}); err != nil || verdict != identity.Match {
 			t.Errorf("%s with the new password: verdict %d, %v", user, verdict, err)
 		}
 	}
@@ -294,7 +294,7 @@ func TestTLS(t *testing.T) {
 			c.Servers, c.StartTLS, c.TLS, c.Plaintext = []string{tc.server}, tc.startTLS, tc.tls, false
 			c.ConnectTimeout = time.Second
 			d := open(t, c)
-			verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse)
+			verdict, _, err := d.Authenticate(t.Context(), realm.Root, "demo", horse, identity.Guess{})
 			switch {
 			case tc.ok && (err != nil || verdict != identity.Match):
 				t.Fatalf("verdict %d, %v", verdict, err)
@@ -318,7 +318,7 @@ func TestMisconfigured(t *testing.T) {
 			c := s.config()
 			spoil(&c)
 			for _, user := range []string{"demo", "nobody"} {
-				_, _, err := open(t, c).Authenticate(t.Context(), realm.Root, user, horse)
+				_, _, err := open(t, c).Authenticate(t.Context(), realm.Root, user, horse, identity.Guess{})
 				if !errors.Is(err, identity.ErrUnavailable) || strings.Contains(err.Error(), "wrong") {
 					t.Fatalf("%s: %v", user, err)
 				}
@@ -352,7 +352,7 @@ func TestConcurrent(t *testing.T) {
 			user, want = "inactive", identity.Locked
 		}
 		all.Go(func() {
-			if verdict, _, err := d.Authenticate(t.Context(), realm.Root, user, password); err != nil || verdict != want {
+			if verdict, _, err := d.Authenticate(t.Context(), realm.Root, user, password, identity.Guess{}); err != nil || verdict != want {
 				t.Errorf("%s: verdict %d, %v", user, verdict, err)
 			}
 		})

@@ -33,5 +33,5 @@ func (dataStoreDecision) Process(c *Context) (Action, error) {
 	if password == "" {
 		return Goto{False}, nil
 	}
-	return Do{Authenticate{User: c.State.Text(KeyUsername), Password: identity.Secret(password)}}, nil
+	return Do{Authenticate{User: c.State.Text(KeyUsername), Password: identity.Secret(password), Lockout: c.Settings.Lockout}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sojourn/actors/identity"
+	"sojourn/actors/realm"
 )
 
 // Effect is something that a node wants done outside its journey. A closed
@@ -16,10 +17,13 @@ type Effect interface{ effect() }
 // was.
 type Result interface{ result() }
 
-// Authenticate checks a password; its Result is Authenticated.
+// Authenticate checks a password; its Result is Authenticated. Lockout is the
+// realm's: under it the check waits for its turn among those for the same user,
+// and a locked account is Locked without a check.
 type Authenticate struct {
 	User     string
 	Password identity.Secret
+	Lockout  realm.Lockout
 }
 
 // Authenticated answers Authenticate. Identity and UniversalID are set unless
@@ -60,6 +64,7 @@ type Update struct {
 type ChangePassword struct {
 	User     string
 	Old, New identity.Secret
+	Lockout  realm.Lockout // as in Authenticate
 }
 
 // PasswordChanged answers ChangePassword. Only Match means that the new

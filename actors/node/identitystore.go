@@ -63,7 +63,7 @@ func (n identityStoreDecision) Process(c *Context) (Action, error) {
 	if strings.TrimSpace(user) == "" || strings.TrimSpace(password) == "" {
 		return Goto{storeFalse}, nil
 	}
-	return Do{Authenticate{User: user, Password: identity.Secret(password)}}, nil
+	return Do{Authenticate{User: user, Password: identity.Secret(password), Lockout: c.Settings.Lockout}}, nil
 }
 
 func (n identityStoreDecision) checked(c *Context, result Authenticated) Action {
@@ -128,7 +128,9 @@ func (n identityStoreDecision) change(c *Context) (Action, error) {
 	case strings.EqualFold(renewed, user):
 		return n.ask(callback.ErrorText, "Username and password must be different. Try again."), nil
 	}
-	return Do{ChangePassword{User: user, Old: identity.Secret(old), New: identity.Secret(renewed)}}, nil
+	return Do{ChangePassword{
+		User: user, Old: identity.Secret(old), New: identity.Secret(renewed), Lockout: c.Settings.Lockout,
+	}}, nil
 }
 
 func (n identityStoreDecision) changed(c *Context, result PasswordChanged) (Action, error) {
