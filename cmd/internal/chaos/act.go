@@ -24,11 +24,14 @@ func (r *run) find(ctx context.Context, who Who) ([]int, error) {
 		return all, nil
 	case Same:
 		return r.same, nil
-	case Leader, Follower, Minority:
+	case Leader, Follower, Minority, Anyone:
 	}
 	leader, err := r.settled(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if who == Anyone {
+		return []int{all[r.random.IntN(len(all))]}, nil
 	}
 	followers := slices.DeleteFunc(all, func(i int) bool { return i == leader })
 	switch who {
@@ -68,6 +71,8 @@ func (r *run) act(ctx context.Context, a Act, who []int) error {
 		return each(r.fleet.Freeze)
 	case Thaw:
 		return each(r.fleet.Thaw)
+	case Stutter:
+		return r.stutter(ctx, who)
 	case Terminate:
 		return each(r.fleet.Terminate)
 	case Restart:
@@ -98,9 +103,12 @@ func (r *run) act(ctx context.Context, a Act, who []int) error {
 		}
 		return r.fleet.PowerCut(ctx) //nolint:wrapcheck // it says all
 	case Isolate, Mute, Deafen, Part:
+		if a != Part {
+			r.apart = append(r.apart, apart{members: who, from: r.load.Now()})
+		}
 		return r.cut(ctx, a, who)
 	case Heal:
-		return r.fleet.Heal(ctx) //nolint:wrapcheck // it says all
+		return r.heal(ctx)
 	}
 	return fmt.Errorf("there is no act %q", a)
 }
@@ -144,6 +152,40 @@ func (r *run) revive(ctx context.Context, i int) error {
 		return err //nolint:wrapcheck // it says all
 	}
 	return r.fleet.Replace(ctx, i) //nolint:wrapcheck // it says all
+}
+
+// A member that stutters stands for some time between these, runs for as long,
+// and so on for stutterTime.
+const (
+	stutterLeast = 100 * time.Millisecond
+	stutterMost  = 700 * time.Millisecond
+	stutterTime  = 10 * time.Second
+)
+
+func (r *run) stutter(ctx context.Context, who []int) error {
+	for end := r.load.Now() + stutterTime; r.load.Now() < end; {
+		for _, do := range []func(int) error{r.fleet.Freeze, r.fleet.Thaw} {
+			for _, i := range who {
+				if err := do(i); err != nil {
+					return err
+				}
+			}
+			if err := hold(ctx, stutterLeast+time.Duration(r.random.Int64N(int64(stutterMost-stutterLeast)))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// heal undoes all cuts.
+func (r *run) heal(ctx context.Context) error {
+	for i := range r.apart {
+		if r.apart[i].to == 0 {
+			r.apart[i].to = r.load.Now()
+		}
+	}
+	return r.fleet.Heal(ctx) //nolint:wrapcheck // it says all
 }
 
 // cut cuts members off from those that are not among them.

@@ -20,7 +20,7 @@ type fakeCluster struct {
 	members []*httptest.Server
 
 	mu       sync.Mutex
-	sessions map[string]bool // true: live
+	sessions map[string]bool   // true: live
 	users    map[string]string // by token, of journeys of several steps
 	tokens   map[string]string
 	trips    map[int]*fakeTrip

@@ -54,13 +54,16 @@ func (c *fakeCluster) trip(w http.ResponseWriter, tree string, step *wire.Step) 
 		delete(c.trips, id)
 	}
 	again := t != nil && number == t.taken && text == t.text
+	old := t != nil && number <= t.taken && !again
+	if old && number == t.taken && c.faults.now(faults.redo) {
+		old = false
+	}
 	switch {
-	case t == nil, number <= t.taken && !again && !(number == t.taken && c.faults.now(faults.redo)), again && c.faults.now(faults.refuse):
+	case t == nil, old, again && c.faults.now(faults.refuse):
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, `{"code":401,"reason":"Unauthorized","message":"Login failure"}`)
 		return
-	case again && !(faults.token && number == t.of):
-	default:
+	case !again, faults.token && number == t.of:
 		c.take(id, t, number, text)
 	}
 	if c.faults.now(faults.late) {

@@ -167,14 +167,47 @@ func (l *Load) targets() []*loaded {
 	return slices.Clip(l.members)
 }
 
-// Prepare stores the journey and the users, at the first member.
+// Prepare stores the journeys and the users, at the first member, and waits until
+// every member has them.
 func (l *Load) Prepare(ctx context.Context) error {
 	c, err := client.New(client.Config{Base: l.cfg.Bases[0], Operator: l.cfg.Operator, Transport: l.transport()})
 	if err != nil {
 		return err //nolint:wrapcheck // it says all
 	}
 	defer c.Close()
-	return l.prepare(ctx, c)
+	if err := l.prepare(ctx, c); err != nil {
+		return err
+	}
+	for _, m := range l.targets() {
+		if err := l.offered(ctx, m.base); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// preparing bounds the wait for one member.
+const preparing = 10 * time.Second
+
+// offered waits until a member begins every journey of the load.
+func (l *Load) offered(ctx context.Context, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, preparing)
+	defer cancel()
+	c := l.client(base)
+	defer c.Close()
+	for _, tree := range []string{journey, routes()[0].tree, routes()[1].tree} {
+		for {
+			_, err := c.Start(ctx, client.Journey{Realm: l.cfg.Realm, Tree: tree})
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("chaos: %s does not begin the journey %s: %w", base, tree, err)
+			}
+			pause(ctx, l.cfg.Pause)
+		}
+	}
+	return nil
 }
 
 // Run keeps the load up until ctx ends, lets running requests end, and returns

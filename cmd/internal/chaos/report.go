@@ -24,6 +24,13 @@ type Report struct {
 	// Requests counts them all, final reads included.
 	Requests int             `json:"requests"`
 	Verdict  history.Verdict `json:"verdict"`
+	// Journeys is the verdict on journeys of several steps, Stalls how long their
+	// clients waited.
+	Journeys history.JourneyVerdict `json:"journeys"`
+	Stalls   history.StallFigures   `json:"stalls"`
+	// Apart is set when members were cut off.
+	Apart    *Apart    `json:"apart,omitempty"`
+	Promises []Promise `json:"promises"`
 	// Missed says which promises and limits did not hold; empty when all did.
 	Missed []string `json:"missed,omitempty"`
 	// Samples are answers that no client should get, in words.
@@ -38,6 +45,14 @@ type Row struct {
 	At time.Duration `json:"at"`
 	// Figures are those of each kind of request.
 	Figures []history.Figures `json:"figures"`
+	// Journeys are the waits for steps of journeys. Lost and Doubled count the
+	// journeys of which a fault came to light; what was refused or rolled back
+	// counts as lost here.
+	Journeys history.StallFigures `json:"journeys"`
+	Lost     int                  `json:"lost"`
+	Doubled  int                  `json:"doubled"`
+	// Unavailable counts the answers of 503 to steps of journeys.
+	Unavailable int `json:"unavailable"`
 	// Stall is the longest time for which this process got no CPU: on a host
 	// that is short of it, gaps are the host's as well.
 	Stall  time.Duration `json:"stall"`
@@ -48,6 +63,28 @@ type Row struct {
 func (r *Row) sum(ops []history.Op, to time.Duration) {
 	for _, kind := range history.Kinds() {
 		r.Figures = append(r.Figures, history.Summarize(ops, kind, r.At, to))
+	}
+}
+
+// sumJourneys does so for journeys of several steps.
+func (r *Row) sumJourneys(steps []history.Step, waits []history.Wait, faults []history.Fault, to time.Duration) {
+	r.Journeys = history.Stalls(waits, r.At, to)
+	within := func(at time.Duration) bool { return r.At <= at && at < to }
+	lost, doubled := map[int]bool{}, map[int]bool{}
+	for _, f := range faults {
+		switch {
+		case !within(f.At):
+		case f.Kind == history.Doubled:
+			doubled[f.Journey] = true
+		default:
+			lost[f.Journey] = true
+		}
+	}
+	r.Lost, r.Doubled = len(lost), len(doubled)
+	for _, s := range steps {
+		if s.Outcome == history.Unavailable && within(s.End) {
+			r.Unavailable++
+		}
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"sojourn/cmd/internal/chaos/fleet"
-	"sojourn/cmd/internal/chaos/history"
 	"sojourn/http/client"
 )
 
@@ -31,6 +33,8 @@ type Config struct {
 	// Patience bounds every wait for a member or for the cluster; 30 s when
 	// zero.
 	Patience time.Duration
+	// Progress, when set, is told from time to time what is being done, in words.
+	Progress func(doing string)
 	// Log is told each step. Required.
 	Log *slog.Logger
 }
@@ -53,8 +57,16 @@ type run struct {
 	load     *Load
 	random   *rand.Rand
 	same     []int // the members of the latest step that named any
+	apart    []apart
 	stalls   stalls
 	report   *Report
+}
+
+// apart are members that the others could not reach or that could not reach
+// them, for a time; to is 0 until that is over.
+type apart struct {
+	members  []int
+	from, to time.Duration
 }
 
 // Run runs a scenario. The report tells what was found, and is there beside an
@@ -76,6 +88,9 @@ func Run(ctx context.Context, cfg Config, s Scenario) (report *Report, err error
 	begun := time.Now()
 	fc := fleet.Config{
 		Binary: cfg.Binary, Dir: cfg.Dir, SecretFile: cfg.SecretFile, Members: s.Members, Alone: s.alone(), Args: cfg.Args, Patience: cfg.Patience,
+	}
+	if s.Replicas > 0 {
+		fc.Args = append(slices.Clip(fc.Args), "--set", "journeys.replicas="+strconv.Itoa(s.Replicas))
 	}
 	var disks, images bool
 	if fc.Namespaces, disks, images = s.needs(); disks {
@@ -112,25 +127,44 @@ func (r *run) run(ctx context.Context) error {
 	if err := r.load.Prepare(ctx); err != nil {
 		return err
 	}
-	loading, stop := context.WithCancel(ctx)
-	defer stop()
-	loaded, watched := make(chan error, 1), make(chan struct{})
-	go func() { loaded <- r.load.Run(loading) }()
-	go func() {
-		defer close(watched)
-		r.stalls.watch(loading, r.load.Now)
-	}()
-	failed := r.steps(ctx)
-	stop()
-	<-watched
-	if err := <-loaded; err != nil && failed == nil {
-		failed = err
-	}
-	if failed == nil {
-		failed = r.load.ReadAll(ctx)
-	}
+	failed := r.underLoad(ctx, r.steps)
 	r.judge(failed == nil)
 	return failed
+}
+
+// underLoad does something while the load goes on, and then reads what is left.
+func (r *run) underLoad(ctx context.Context, do func(context.Context) error) error {
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	loaded := make(chan error, 1)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	go func() { loaded <- r.load.Run(loading) }()
+	beside.Go(func() { r.stalls.watch(loading, r.load.Now) })
+	err := do(ctx)
+	stop()
+	beside.Wait()
+	if ended := <-loaded; ended != nil && err == nil {
+		err = ended
+	}
+	if err != nil {
+		return err
+	}
+	r.progress("taking journeys to their ends")
+	finish, cancel := context.WithTimeout(ctx, r.cfg.Patience)
+	defer cancel()
+	if err := r.load.FinishJourneys(finish); err != nil {
+		return err
+	}
+	r.progress("reading all sessions at all members")
+	return r.load.ReadAll(ctx)
+}
+
+// progress says what is being done.
+func (r *run) progress(doing string) {
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(doing)
+	}
 }
 
 // steps takes all steps of all rounds, mends what they left and waits until the
@@ -139,11 +173,17 @@ func (r *run) steps(ctx context.Context) error {
 	if err := hold(ctx, steady); err != nil {
 		return err
 	}
-	for range max(r.scenario.Rounds, 1) {
+	rounds := max(r.scenario.Rounds, 1)
+	for round := range rounds {
+		begun := r.load.Now()
+		r.progress(fmt.Sprintf("%s, round %d of %d", r.scenario.Name, round+1, rounds))
 		for _, s := range r.scenario.Steps {
 			if err := r.step(ctx, s); err != nil {
 				return fmt.Errorf("chaos: %s, step %q: %w", r.scenario.Name, s, err)
 			}
+		}
+		if err := hold(ctx, max(0, r.scenario.Every-(r.load.Now()-begun))); err != nil {
+			return err
 		}
 	}
 	if err := r.mend(ctx); err != nil {
@@ -181,8 +221,8 @@ func hold(ctx context.Context, d time.Duration) error {
 
 // mend undoes all faults that are left.
 func (r *run) mend(ctx context.Context) error {
-	if err := r.fleet.Heal(ctx); err != nil {
-		return err //nolint:wrapcheck // it says all
+	if err := r.heal(ctx); err != nil {
+		return err
 	}
 	for i := range r.fleet.Len() {
 		if err := errors.Join(r.fleet.Thaw(i), r.fleet.Drain(i)); err != nil {
@@ -201,31 +241,4 @@ func (r *run) mend(ctx context.Context) error {
 	}
 	_, err := r.settled(ctx)
 	return err
-}
-
-// judge fills the report. Without the final reads nothing is said about what
-// they would have shown.
-func (r *run) judge(complete bool) {
-	ops, end := r.load.History(), r.load.Now()
-	for i := range r.report.Rows {
-		row := &r.report.Rows[i]
-		to := end
-		if i+1 < len(r.report.Rows) {
-			to = r.report.Rows[i+1].At
-		}
-		row.sum(ops, to)
-		row.Stall = r.stalls.longest(row.At, to)
-		r.report.Missed = append(r.report.Missed, row.missed()...)
-	}
-	r.report.Requests, r.report.Samples = len(ops), r.load.Samples()
-	r.report.Verdict = history.Check(ops, r.fleet.Len())
-	if !complete {
-		r.report.Verdict.Unread = 0
-	}
-	if err := r.report.Verdict.Err(); err != nil {
-		r.report.Missed = append(r.report.Missed, err.Error())
-	}
-	if r.report.Verdict.Acknowledged == 0 || r.report.Verdict.LoggedOut == 0 {
-		r.report.Missed = append(r.report.Missed, "no session was made or none was logged out: nothing was tested")
-	}
 }

@@ -13,11 +13,13 @@ type Act string
 // they are ready; Roll ends them in order and starts them again, one after the
 // other. Isolate cuts members off from all others but not from each other; Mute
 // and Deafen do so in one direction only, from them or to them; Part cuts one
-// member off from one other. Heal undoes all of these.
+// member off from one other. Heal undoes all of these. Stutter freezes and thaws
+// members by turns, for ten seconds.
 const (
 	Kill      Act = "kill -9"
 	Freeze    Act = "freeze"
 	Thaw      Act = "thaw"
+	Stutter   Act = "stutter"
 	Terminate Act = "terminate"
 	Restart   Act = "restart"
 	Move      Act = "restart elsewhere"
@@ -35,18 +37,18 @@ const (
 	Heal      Act = "heal"
 	PowerCut  Act = "cut power"
 	Calm      Act = "calm" // nothing is done
-
 )
 
 // Who says which members a step is about; it is found when the step begins.
 type Who string
 
 // Minority is the leader and as many others as leave a majority. Same are the
-// members of the step before, Others all that it left alone.
+// members of the step before. Anyone is one of all.
 const (
 	Nobody   Who = ""
 	Leader   Who = "leader"
 	Follower Who = "follower"
+	Anyone   Who = "anyone"
 	Minority Who = "minority"
 	Everyone Who = "everyone"
 	Same     Who = "same"
@@ -78,9 +80,18 @@ func (s Step) String() string {
 type Scenario struct {
 	Name    string `json:"name"`
 	Members int    `json:"members"`
-	// Rounds is how often the steps are taken; once when zero.
-	Rounds int    `json:"rounds,omitempty"`
-	Steps  []Step `json:"steps"`
+	// Rounds is how often the steps are taken; once when zero. Every is the least
+	// time from the start of one to that of the next.
+	Rounds int           `json:"rounds,omitempty"`
+	Every  time.Duration `json:"every,omitempty"`
+	Steps  []Step        `json:"steps"`
+	// Replicas is how many members hold each journey; the default of the program
+	// when zero.
+	Replicas int `json:"replicas,omitempty"`
+	// P99 and Worst limit the waits for steps of journeys over the whole run; 0
+	// sets no limit.
+	P99   time.Duration `json:"p99,omitempty"`
+	Worst time.Duration `json:"worst,omitempty"`
 }
 
 // Limits of the targets: what clients notice of a lost leader, and of a member

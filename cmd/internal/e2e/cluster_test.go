@@ -25,6 +25,22 @@ import (
 // was missed.
 func runChaos(t *testing.T, s chaos.Scenario) *chaos.Report {
 	t.Helper()
+	report := chaosReport(t, s, chaos.LoadConfig{})
+	judge(t, report)
+	return report
+}
+
+// judge fails the test for whatever a report says was missed.
+func judge(t *testing.T, report *chaos.Report) {
+	t.Helper()
+	if !report.OK() {
+		t.Errorf("%d promises or limits were missed", len(report.Missed))
+	}
+}
+
+// chaosReport runs a scenario with this load and prints its report.
+func chaosReport(t *testing.T, s chaos.Scenario, load chaos.LoadConfig) *chaos.Report {
+	t.Helper()
 	if s.Root() {
 		needsMachine(t)
 	}
@@ -42,6 +58,7 @@ func runChaos(t *testing.T, s chaos.Scenario) *chaos.Report {
 		Operator: client.OperatorToken(master.OperatorToken().Reveal()),
 		Args:     []string{"--set", "limits.minFreeDisk=64MiB"},
 		Seed:     uint64(time.Now().UnixNano()), //nolint:gosec // a seed
+		Load:     load,
 		Log:      slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}, s)
 	if err != nil {
@@ -50,10 +67,7 @@ func runChaos(t *testing.T, s chaos.Scenario) *chaos.Report {
 	var table bytes.Buffer
 	must(t, report.WriteTable(&table))
 	t.Logf("\n%s", table.String())
-	if !report.OK() {
-		t.Errorf("%d promises or limits were missed", len(report.Missed))
-	}
-	if t.Failed() {
+	if !report.OK() || t.Failed() {
 		showLogs(t, dir)
 	}
 	return report

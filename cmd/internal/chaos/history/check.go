@@ -138,26 +138,45 @@ func count(said map[int]Outcome, o Outcome) int {
 	return n
 }
 
-// Err is nil when the history keeps every promise, and names what it breaks
-// otherwise.
-func (v Verdict) Err() error {
-	var errs []error
-	add := func(n int, format string, args ...any) {
-		if n > 0 {
-			errs = append(errs, fmt.Errorf("%d "+format, append([]any{n}, args...)...))
-		}
+// Breach is a promise that was not kept, and how, in words. Promises have the
+// names P1 to P6.
+type Breach struct{ Promise, What string }
+
+// breaches collects what was counted and should be 0.
+type breaches []Breach
+
+func (b *breaches) add(promise string, n int, format string, args ...any) {
+	if n > 0 {
+		*b = append(*b, Breach{promise, fmt.Sprintf("%d "+format, append([]any{n}, args...)...)})
 	}
-	add(len(v.Lost), "of %d acknowledged sessions are lost, such as %v", v.Acknowledged, some(v.Lost))
-	add(len(v.Undead), "of %d sessions were valid after their acknowledged logout, such as %v", v.LoggedOut, some(v.Undead))
-	add(len(v.Doubled), "journeys gave two tokens, such as %v", some(v.Doubled))
-	add(len(v.Split), "sessions are valid at some members and not at others, such as %v", some(v.Split))
-	add(len(v.Denied), "requests in good standing were turned away, such as %+v", some(v.Denied))
-	add(v.Broken, "answers are none that a member should give")
-	add(v.Unread, "final reads got no answer")
-	add(len(v.Illegal), "sessions have a history that is not linearizable, such as %v", some(v.Illegal))
-	add(len(v.Undecided), "sessions have a history too entangled to decide, such as %v", some(v.Undecided))
+}
+
+func (b breaches) err() error {
+	var errs []error
+	for _, one := range b {
+		errs = append(errs, errors.New(one.What))
+	}
 	return errors.Join(errs...)
 }
+
+// Breaches lists the promises to sessions that the history breaks.
+func (v Verdict) Breaches() []Breach {
+	var b breaches
+	b.add("P4", len(v.Lost), "of %d acknowledged sessions are lost, such as %v", v.Acknowledged, some(v.Lost))
+	b.add("P5", len(v.Undead), "of %d sessions were valid after their acknowledged logout, such as %v", v.LoggedOut, some(v.Undead))
+	b.add("P3", len(v.Doubled), "journeys gave two tokens, such as %v", some(v.Doubled))
+	b.add("P5", len(v.Split), "sessions are valid at some members and not at others, such as %v", some(v.Split))
+	b.add("P6", len(v.Denied), "requests in good standing were turned away, such as %+v", some(v.Denied))
+	b.add("P6", v.Broken, "answers are none that a member should give")
+	b.add("P4", v.Unread, "final reads got no answer")
+	b.add("P4", len(v.Illegal), "sessions have a history that is not linearizable, such as %v", some(v.Illegal))
+	b.add("P4", len(v.Undecided), "sessions have a history too entangled to decide, such as %v", some(v.Undecided))
+	return b
+}
+
+// Err is nil when the history keeps every promise, and names what it breaks
+// otherwise.
+func (v Verdict) Err() error { return breaches(v.Breaches()).err() }
 
 // some is the start of a list, for a message.
 func some[T any](list []T) []T { return list[:min(len(list), 3)] }

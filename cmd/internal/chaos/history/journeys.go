@@ -2,7 +2,6 @@ package history
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,9 +23,6 @@ const (
 	RolledBack FaultKind = "rolled back"
 	Doubled    FaultKind = "doubled"
 )
-
-// FaultKinds lists all kinds.
-func FaultKinds() []FaultKind { return []FaultKind{Lost, Repelled, RolledBack, Doubled} }
 
 // Fault is one broken promise.
 type Fault struct {
@@ -209,24 +205,28 @@ func (t *trace) exhausted(all []Step) bool {
 	return true
 }
 
+// Breaches lists the promises to journeys that the history breaks.
+func (v JourneyVerdict) Breaches() []Breach {
+	var b breaches
+	for _, kind := range []struct {
+		promise string
+		kind    FaultKind
+	}{{"P2", Lost}, {"P1", Repelled}, {"P2", RolledBack}, {"P3", Doubled}} {
+		if i := slices.IndexFunc(v.Faults, func(f Fault) bool { return f.Kind == kind.kind }); i >= 0 {
+			b.add(kind.promise, v.Count(kind.kind), "of %d journeys were %s, such as %v", v.Begun, kind.kind, v.Faults[i])
+		}
+	}
+	b.add("P2", len(v.Stuck), "journeys were never answered to their end, such as %v", some(v.Stuck))
+	b.add("P6", v.Broken, "answers to journeys are none that a member should give")
+	// What is lost or doubled has such a history too, and was named above.
+	unexplained := slices.DeleteFunc(slices.Clone(v.Illegal), func(n int) bool {
+		return slices.ContainsFunc(v.Faults, func(f Fault) bool { return f.Journey == n })
+	})
+	b.add("P3", len(unexplained), "journeys have a history that nothing explains, such as %v", some(unexplained))
+	b.add("P3", len(v.Undecided), "journeys have a history too entangled to decide, such as %v", some(v.Undecided))
+	return b
+}
+
 // Err is nil when the history keeps every promise, and names what it breaks
 // otherwise.
-func (v JourneyVerdict) Err() error {
-	var errs []error
-	for _, kind := range FaultKinds() {
-		if n := v.Count(kind); n > 0 {
-			i := slices.IndexFunc(v.Faults, func(f Fault) bool { return f.Kind == kind })
-			errs = append(errs, fmt.Errorf("%d of %d journeys were %s, such as %v", n, v.Begun, kind, v.Faults[i]))
-		}
-	}
-	add := func(n int, format string, args ...any) {
-		if n > 0 {
-			errs = append(errs, fmt.Errorf("%d "+format, append([]any{n}, args...)...))
-		}
-	}
-	add(len(v.Stuck), "journeys were never answered to their end, such as %v", some(v.Stuck))
-	add(v.Broken, "answers to journeys are none that a member should give")
-	add(len(v.Illegal), "journeys have a history that nothing explains, such as %v", some(v.Illegal))
-	add(len(v.Undecided), "journeys have a history too entangled to decide, such as %v", some(v.Undecided))
-	return errors.Join(errs...)
-}
+func (v JourneyVerdict) Err() error { return breaches(v.Breaches()).err() }
