@@ -9,6 +9,7 @@ import (
 
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
+	"sojourn/cts/session"
 )
 
 // Versions of trees are kept in the replicated store, so that a journey goes on
@@ -41,9 +42,12 @@ func (c *Catalog) pin(ctx context.Context, e *edition, p *plan) error {
 	return nil
 }
 
-// pinTries is how often a write is tried again that another member was faster
-// with.
-const pinTries = 10
+// How often a write is tried again that another member was faster with, and after
+// what pause. A version that is being created is there when that fails.
+const (
+	pinTries = 5
+	pinPause = 10 * time.Millisecond
+)
 
 func (c *Catalog) store(ctx context.Context, e *edition, p *plan) error {
 	for range pinTries {
@@ -75,14 +79,17 @@ func (c *Catalog) store(ctx context.Context, e *edition, p *plan) error {
 			c.logger.Warn("a tree is too large to be kept when it is replaced: journeys on it then begin again at members that have not run it",
 				"realm", p.Realm, "tree", p.Name, "limit", realm.MaxDocument)
 			return nil
+		case errors.Is(err, realm.ErrConflict) && !there:
+			return nil // another member has stored it just now
 		case errors.Is(err, realm.ErrConflict):
+			rest(ctx, pinPause)
 			continue
 		case err == nil && !there:
 			c.grown()
 		}
 		return err
 	}
-	return realm.ErrConflict
+	return &session.UnavailableError{Reason: "a version of a tree is changed by several members", RetryAfter: time.Second}
 }
 
 // errTooLong says that a version does not fit into a document.

@@ -415,6 +415,15 @@ func TestVersionNotKept(t *testing.T) {
 	m.start(t, "Login") // it is there
 }
 
+// A version that another member is storing at the same moment may not be seen
+// yet, although it is there: the write says so.
+func TestVersionStoredMeanwhile(t *testing.T) {
+	m := newMember(t, time.Now)
+	conflict := realm.ErrConflict
+	m.docs.fault.Store(&conflict)
+	m.start(t, "Login")
+}
+
 // A version is written once, and only by those who begin journeys.
 func TestVersionsCostOneWrite(t *testing.T) {
 	c := newCluster(t, 3)
