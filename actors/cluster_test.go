@@ -95,7 +95,8 @@ func (c *testCluster) sees(i int, ids ...placement.MemberID) {
 	list := make([]placement.Member, len(ids))
 	for k, id := range ids {
 		name, draining := strings.CutSuffix(string(id), "-")
-		list[k] = placement.Member{ID: placement.MemberID(name), Draining: draining}
+		name, starting := strings.CutSuffix(name, "+")
+		list[k] = placement.Member{ID: placement.MemberID(name), Draining: draining, Starting: starting}
 	}
 	view := placement.NewView(c.version.Add(1), list...)
 	c.views[i].Store(&view)

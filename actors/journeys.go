@@ -240,7 +240,8 @@ func (j *Journeys) ref(id journey.ID, r journey.StartRequest, s journey.State, p
 }
 
 // mint draws the id of a new journey until this member owns it, so that
-// creating one needs no hop. One that is leaving takes another's.
+// creating one needs no hop. One that is leaving or not ready yet takes
+// another's: it owns none while there are others.
 func (j *Journeys) mint() (journey.ID, error) {
 	view := j.config.View()
 	for {
@@ -255,7 +256,8 @@ func (j *Journeys) mint() (journey.ID, error) {
 		if owner.ID == j.config.Self {
 			return id, nil
 		}
-		if self, ok := view.Member(j.config.Self); !ok || self.Draining && !owner.Draining {
+		last := func(m placement.Member) bool { return m.Draining || m.Starting }
+		if self, ok := view.Member(j.config.Self); !ok || last(self) && !last(owner) {
 			return id, nil
 		}
 	}

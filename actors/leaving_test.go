@@ -80,6 +80,18 @@ func TestDraining(t *testing.T) {
 	}
 }
 
+// TestStartAtAMemberThatStarts: one that is not ready yet owns nothing, so what
+// begins there is another's.
+func TestStartAtAMemberThatStarts(t *testing.T) {
+	c := newCluster(t, 3)
+	c.see("member-0+", "member-1", "member-2-")
+	if reply := c.members[0].start(t, "Steps"); c.at(reply.Ref.Journey) != 1 {
+		t.Errorf("a member that starts minted a journey for member %d", c.at(reply.Ref.Journey))
+	}
+	c.see("member-0+", "member-1-", "member-2-")
+	c.members[0].start(t, "Steps") // whoever owns it, it begins
+}
+
 // TestStartAtAMemberThatLeaves: the first member by rank that can be reached
 // takes the journey; if it is not known whether one did, the client is told so.
 func TestStartAtAMemberThatLeaves(t *testing.T) {
