@@ -167,6 +167,11 @@ type Limits struct {
 	// DrainTime is how long a stopping member lets running requests end.
 	// Default 15s.
 	DrainTime time.Duration `yaml:"drainTime"`
+	// HandoverTime is how long a stopping member may take before that to give
+	// the journeys in its memory to other members; requests are still answered
+	// meanwhile. A process manager must wait longer than both together before
+	// it kills. Default 30s.
+	HandoverTime time.Duration `yaml:"handoverTime"`
 	// Connections open at one time. A further one takes the place of the one
 	// idle longest; when all are at work it is answered 503. Default 20000.
 	Connections int `yaml:"connections"`
@@ -264,20 +269,21 @@ func Default() Config {
 		Cluster:  Cluster{Expect: 1, Slow: 1},
 		Journeys: Journeys{Replicas: 3},
 		Limits: Limits{
-			Body:        256 << 10,
-			AdminBody:   8 << 20,
-			Header:      32 << 10,
-			HeaderTime:  5 * time.Second,
-			ReadTime:    15 * time.Second,
-			WriteTime:   30 * time.Second,
-			IdleTime:    time.Minute,
-			RequestTime: 10 * time.Second,
-			DrainTime:   15 * time.Second,
-			Connections: 20_000,
-			HashQueue:   256,
-			Journeys:    250_000,
-			Sessions:    250_000,
-			MinFreeDisk: 512 << 20,
+			Body:         256 << 10,
+			AdminBody:    8 << 20,
+			Header:       32 << 10,
+			HeaderTime:   5 * time.Second,
+			ReadTime:     15 * time.Second,
+			WriteTime:    30 * time.Second,
+			IdleTime:     time.Minute,
+			RequestTime:  10 * time.Second,
+			DrainTime:    15 * time.Second,
+			HandoverTime: 30 * time.Second,
+			Connections:  20_000,
+			HashQueue:    256,
+			Journeys:     250_000,
+			Sessions:     250_000,
+			MinFreeDisk:  512 << 20,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -188,6 +188,7 @@ func (l Limits) validate(v *verdict) {
 		{"limits.idleTime", l.IdleTime},
 		{"limits.requestTime", l.RequestTime},
 		{"limits.drainTime", l.DrainTime},
+		{"limits.handoverTime", l.HandoverTime},
 	} {
 		if x.value < 10*time.Millisecond || x.value > time.Hour {
 			v.add(x.key, "%s is not between 10ms and 1h", x.value)
