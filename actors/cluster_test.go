@@ -83,7 +83,7 @@ func (c *testCluster) ids() []placement.MemberID {
 }
 
 // see gives every member the same view. An id with a "-" at its end is that of
-// a member which is draining.
+// a member which is draining, one with a "+" that of a member which starts.
 func (c *testCluster) see(ids ...placement.MemberID) {
 	for i := range c.members {
 		c.sees(i, ids...)
