@@ -81,6 +81,18 @@ type place struct {
 	dir, data, secretFile string
 	operator              client.OperatorToken
 	seed                  readyLine // what the first, seeding process said
+	binary                string    // the program; empty is the one that build makes
+}
+
+// program is the program that members of the place run.
+func (p *place) program(t *testing.T) string {
+	t.Helper()
+	if p.binary != "" {
+		return p.binary
+	}
+	binary, err := build()
+	must(t, err)
+	return binary
 }
 
 // newPlace makes a data folder with the journeys of --dev and the user demo.
@@ -157,10 +169,8 @@ func (p *place) try(t *testing.T, args ...string) (*member, error) {
 // line.
 func (p *place) launch(t *testing.T, args ...string) (m *member, said <-chan error) {
 	t.Helper()
-	binary, err := build()
-	must(t, err)
 	m = &member{place: p, log: &transcript{also: t.Output()}, gone: make(chan struct{})}
-	m.cmd = exec.Command(binary, append([]string{
+	m.cmd = exec.Command(p.program(t), append([]string{
 		"serve", "--name", "one", "--data", p.data, "--secret", p.secretFile, "--http", "127.0.0.1:0",
 		"--set", "limits.minFreeDisk=64MiB",
 	}, args...)...)
@@ -297,11 +307,9 @@ func (p *place) run(t *testing.T, code int, stdin string, args ...string) (stdou
 // command is run for any exit code.
 func (p *place) command(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	binary, err := build()
-	must(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, p.program(t), args...)
 	cmd.Env, cmd.Dir = environment(), p.dir
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errOut bytes.Buffer
