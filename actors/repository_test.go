@@ -24,10 +24,11 @@ type memoryUsers struct {
 	meanwhile  func()
 	lookups    int
 	lastUpdate identity.Change
+	made       map[identity.Mark][]byte // what is remembered of changes
 }
 
 func newUsers(all ...identity.Identity) *memoryUsers {
-	u := &memoryUsers{byKey: map[string]identity.Identity{}}
+	u := &memoryUsers{byKey: map[string]identity.Identity{}, made: map[identity.Mark][]byte{}}
 	for _, i := range all {
 		u.byKey[identity.Key(i.Name)] = i
 	}
@@ -73,7 +74,16 @@ func (u *memoryUsers) UpdateIdentity(_ context.Context, _ realm.Name, name strin
 		return identity.Identity{}, identity.ErrNotFound
 	}
 	u.lastUpdate = c
+	once, keyed := c.(identity.Once)
+	if kept, made := u.made[once.Key]; keyed && made {
+		if recalled, ok := once.Recall(i, kept); ok {
+			return recalled, nil
+		}
+	}
 	i = identity.Apply(i, c)
+	if kept, ok := once.Kept(i); keyed && ok {
+		u.made[once.Key] = kept
+	}
 	u.byKey[identity.Key(name)] = i
 	return i, nil
 }
