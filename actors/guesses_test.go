@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +29,7 @@ func newGuessers(t *testing.T, members int) *guessers {
 	t.Helper()
 	g := &guessers{store: newUsers(identity.Identity{Name: "demo", Hash: hashOf(t, horse)})}
 	for range members {
-		e := newEmbedded(t, EmbeddedConfig{Users: g.store, Hashing: newHashing(t, HashingConfig{Queue: 4096})})
+		e := newEmbedded(t, EmbeddedConfig{Users: g.store, Hashing: newHashing(t, HashingConfig{Workers: 1, Queue: 4096})})
 		g.members = append(g.members, e)
 		g.effects = append(g.effects, &effects{users: e, logger: slog.New(slog.DiscardHandler)})
 	}
@@ -67,6 +68,12 @@ func limited(failures int) realm.Lockout {
 func TestParallelWrongGuesses(t *testing.T) {
 	const limit = 5
 	g := newGuessers(t, 3)
+	slow := identity.Params{Memory: 8 << 10, Time: 2, Threads: 1} // so that checks meet
+	hash, err := identity.Make(horse, slow, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.store.set(identity.Identity{Name: "demo", Hash: hash})
 	var all sync.WaitGroup
 	var locked atomic.Int64
 	for n := range 1000 {
