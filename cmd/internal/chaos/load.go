@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -58,6 +59,8 @@ type LoadConfig struct {
 	Realm string
 	// Users is how many log in; 40 when zero.
 	Users int
+	// TLS is used for https; nil means the system's roots.
+	TLS *tls.Config
 	// Dial connects to a member; nil: over TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// MaxOps bounds the history; when it is full the load ends with an error. A
@@ -326,7 +329,7 @@ func (l *Load) client(base string) *client.Client {
 }
 
 func (l *Load) transport() *http.Transport {
-	return &http.Transport{DisableCompression: true, DialContext: l.cfg.Dial}
+	return &http.Transport{DisableCompression: true, DialContext: l.cfg.Dial, TLSClientConfig: l.cfg.TLS}
 }
 
 // finalReaders is how many clients read what is left.

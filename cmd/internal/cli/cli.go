@@ -50,9 +50,13 @@ func Main(ctx context.Context, env Env, args []string) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var misuse misuseError
+	var exit exitError
 	switch {
 	case err == nil:
 		return ExitDone
+	case errors.As(err, &exit):
+		fmt.Fprintf(env.Stderr, "sojourn: %v\n", err)
+		return exit.code
 	case errors.As(err, &misuse):
 		fmt.Fprintf(env.Stderr, "sojourn: %v\nSee: %s --help\n", err, cmd.CommandPath())
 		return ExitMisuse
@@ -67,7 +71,7 @@ func rootCommand(env Env) *cobra.Command {
 		Short: "Login journeys and sessions for clients of PingAM, in one binary",
 	},
 		serveCommand(env), usersCommand(env), journeysCommand(env), sessionsCommand(env), realmsCommand(env), membersCommand(env),
-		backupCommand(env), restoreCommand(env), keysCommand(env), configCommand(env), benchCommand(env), versionCommand(env),
+		backupCommand(env), restoreCommand(env), keysCommand(env), configCommand(env), benchCommand(env), chaosCommand(env), versionCommand(env),
 	)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -104,6 +108,15 @@ type misuseError struct{ err error }
 
 func (e misuseError) Error() string { return e.err.Error() }
 func (e misuseError) Unwrap() error { return e.err }
+
+// exitError has an exit code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string { return e.err.Error() }
+func (e exitError) Unwrap() error { return e.err }
 
 func misusef(format string, args ...any) error { return misuseError{fmt.Errorf(format, args...)} }
 
