@@ -44,6 +44,9 @@ func (h *Handler) authenticate(c *call) error {
 		return journey.ErrNoRealm
 	}
 	if in.Empty {
+		if !h.cfg.Begins(c.context()) {
+			return errBusy
+		}
 		return h.start(c)
 	}
 	return h.resume(c, in)

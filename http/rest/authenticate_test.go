@@ -345,6 +345,32 @@ func TestZeroPageOnlyAtTheStart(t *testing.T) {
 	}
 }
 
+// When there is no place to begin a journey, none begins, with or without
+// credentials or a session, and those that are begun go on.
+func TestBusy(t *testing.T) {
+	s := newStand(t)
+	s.cfg.Begins = func(context.Context) bool { return false }
+	s.replies(step(), nil)
+	begun := 0
+	s.journeys.start = func(context.Context, journey.StartRequest) (journey.Reply, error) {
+		begun++
+		return step(), nil
+	}
+	for _, body := range []string{"", "{}"} {
+		w := s.do(s.request(start, body, header("X-OpenAM-Username", "bjensen")))
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "1" ||
+			w.Body.String() != `{"code":503,"reason":"Service Unavailable","message":"Too many requests in progress"}` {
+			t.Errorf("start: %d %s", w.Code, w.Body)
+		}
+	}
+	if begun > 0 {
+		t.Errorf("%d journeys were begun", begun)
+	}
+	if w := s.do(s.request(start, `{"authId":"`+string(signed(t, ref()))+`"}`)); w.Code != http.StatusOK {
+		t.Errorf("resume: %d %s", w.Code, w.Body)
+	}
+}
+
 // The trace travels inside authId and comes back as it was.
 func TestTraceRidesInAuthID(t *testing.T) {
 	s := newStand(t)

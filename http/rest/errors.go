@@ -37,6 +37,7 @@ var (
 	errSlowBody     = fault{status: 408, message: "The request body took too long"}
 	errTooLarge     = fault{status: 413, message: "The request body is too large"}
 	errMediaType    = fault{status: 415, message: "Unsupported Media Type"}
+	errBusy         = fault{status: 503, message: "Too many requests in progress", retryAfter: retryAfter}
 	errCutBody      = fault{status: 400, message: "The request body ended early"}
 	errNotJSON      = fault{status: 400, message: "The request could not be processed because the provided content is not valid JSON"}
 )

@@ -80,7 +80,11 @@ type Config struct {
 	// that there is none. ClientIP returns the client's address; nil takes the
 	// peer's.
 	TransactionID func(context.Context) string
-	ClientIP      func(*http.Request) string
+	// Begins says whether a request may begin a journey, or be answered 503: it is
+	// asked before anything is done for it. Nil: always. Journeys that are begun
+	// are not asked about.
+	Begins   func(context.Context) bool
+	ClientIP func(*http.Request) string
 	// Resources are what else the API serves.
 	Resources Resources
 	// Log takes what an operator should see. Now is the clock, time.Now when
@@ -141,6 +145,9 @@ func New(cfg Config) (*Handler, error) {
 	}
 	if cfg.TransactionID == nil {
 		cfg.TransactionID = func(context.Context) string { return "" }
+	}
+	if cfg.Begins == nil {
+		cfg.Begins = func(context.Context) bool { return true }
 	}
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = peer

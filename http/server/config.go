@@ -66,8 +66,10 @@ type Limits struct {
 	Body int64
 	// Connections that are open at a time.
 	Connections int
-	// InFlight requests that handlers work on at a time.
-	InFlight int
+	// InFlight requests that handlers work on at a time. Reserved of these
+	// places are for requests that go on with what was begun before: one that
+	// asks Begins is told no while only they are left. Smaller than InFlight.
+	InFlight, Reserved int
 
 	// HeaderTime is how long a request's header, or a TLS handshake, may take.
 	HeaderTime time.Duration
@@ -92,6 +94,7 @@ func DefaultLimits() Limits {
 		Body:        2 << 20,
 		Connections: 10_240,
 		InFlight:    2048,
+		Reserved:    512,
 		HeaderTime:  10 * time.Second,
 		BodyTime:    10 * time.Second,
 		RequestTime: 20 * time.Second,
@@ -110,6 +113,7 @@ func (l Limits) withDefaults() Limits {
 	orElse(&l.Body, d.Body)
 	orElse(&l.Connections, d.Connections)
 	orElse(&l.InFlight, d.InFlight)
+	orElse(&l.Reserved, l.InFlight/4)
 	orElse(&l.HeaderTime, d.HeaderTime)
 	orElse(&l.BodyTime, d.BodyTime)
 	orElse(&l.RequestTime, d.RequestTime)
@@ -127,10 +131,13 @@ func orElse[T comparable](value *T, fallback T) {
 }
 
 func (l Limits) validate() error {
-	if l.Header < 0 || l.Body < 0 || l.Connections < 0 || l.InFlight < 0 ||
+	if l.Header < 0 || l.Body < 0 || l.Connections < 0 || l.InFlight < 0 || l.Reserved < 0 ||
 		l.HeaderTime < 0 || l.BodyTime < 0 || l.RequestTime < 0 ||
 		l.WriteTime < 0 || l.IdleTime < 0 || l.DrainTime < 0 {
 		return errors.New("a limit is negative")
+	}
+	if l := l.withDefaults(); l.Reserved >= l.InFlight {
+		return fmt.Errorf("all %d requests in flight are reserved", l.InFlight)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type requestKey struct{}
 // requests are answered before anybody does.
 type requestContext struct {
 	context.Context // net/http's; it ends when the client leaves
+	door            *frontDoor
 	txid            string
 	deadline        time.Time // zero is none
 

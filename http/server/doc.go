@@ -11,7 +11,8 @@
 //     handlers see the whole path, nothing is ever redirected, and what matches
 //     nothing is AM's 404 in JSON.
 //  4. The cap on requests in flight: over it, 503 with Retry-After at once.
-//     Mounts marked Essential (health) are not counted.
+//     Mounts marked Essential (health) are not counted. Some of the places are
+//     reserved: a handler whose request begins something new asks Begins.
 //  5. Limits on the body: its size, and the time it may take to arrive.
 //  6. The handler, with a context that ends at the request's deadline. A panic
 //     is a bare 500, told to the operator with the request's transaction id.

@@ -18,6 +18,8 @@ type frontDoor struct {
 	cfg      Config
 	ids      *transactionIDs
 	inFlight atomic.Int64
+	refused  atomic.Int64
+	begins   atomic.Int64 // that were told no
 }
 
 func newFrontDoor(cfg Config) (*frontDoor, error) {
@@ -41,7 +43,7 @@ type exchange struct {
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := &exchange{ResponseWriter: w, started: time.Now()}
-	e.ctx.Context, e.ctx.txid = r.Context(), f.ids.of(r, f.cfg.TrustTransactionID)
+	e.ctx.Context, e.ctx.door, e.ctx.txid = r.Context(), f, f.ids.of(r, f.cfg.TrustTransactionID)
 	defer f.finish(e, r)
 
 	mount := f.find(r.URL.Path)
@@ -52,6 +54,7 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !mount.Essential {
 		if f.inFlight.Add(1) > int64(f.cfg.Limits.InFlight) {
 			f.inFlight.Add(-1)
+			f.refused.Add(1)
 			e.Header().Set("Retry-After", "1")
 			refuse(e, http.StatusServiceUnavailable, "Too many requests in flight")
 			return

@@ -20,6 +20,7 @@ type Server struct {
 	cfg      Config
 	listener net.Listener
 	conns    *connections
+	front    *frontDoor
 	http     *http.Server
 	cancel   context.CancelCauseFunc
 }
@@ -56,6 +57,7 @@ func Listen(cfg Config) (*Server, error) {
 		cfg:      cfg,
 		listener: listener,
 		conns:    conns,
+		front:    front,
 		cancel:   cancel,
 		http: &http.Server{
 			Handler:           front,
