@@ -175,6 +175,13 @@ type Limits struct {
 	// Connections open at one time. A further one takes the place of the one
 	// idle longest; when all are at work it is answered 503. Default 20000.
 	Connections int `yaml:"connections"`
+	// Requests worked on at one time; one more is answered 503. Reserved of these
+	// places are kept from requests that begin a journey, so that those who carry an
+	// authId or a session go on when there is no place for newcomers: these are
+	// answered 503 before anything is done for them. Less than Requests. Defaults
+	// 2048 and 512.
+	Requests int `yaml:"requests"`
+	Reserved int `yaml:"reserved"`
 	// HashWorkers check passwords at one time; 0 is one for each processor.
 	// HashQueue is how many checks may wait; one more is answered 503 before
 	// any work. Defaults 0 and 256.
@@ -280,6 +287,8 @@ func Default() Config {
 			DrainTime:    15 * time.Second,
 			HandoverTime: 30 * time.Second,
 			Connections:  20_000,
+			Requests:     2048,
+			Reserved:     512,
 			HashQueue:    256,
 			Journeys:     250_000,
 			Sessions:     250_000,

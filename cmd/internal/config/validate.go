@@ -195,6 +195,11 @@ func (l Limits) validate(v *verdict) {
 		}
 	}
 	v.atLeast("limits.connections", l.Connections, 1)
+	v.atLeast("limits.requests", l.Requests, 2)
+	v.atLeast("limits.reserved", l.Reserved, 1)
+	if l.Reserved >= l.Requests {
+		v.add("limits.reserved", "%d of %d requests leave no place to begin a journey", l.Reserved, l.Requests)
+	}
 	v.atLeast("limits.hashWorkers", l.HashWorkers, 0)
 	v.atLeast("limits.hashQueue", l.HashQueue, 1)
 	v.atLeast("limits.journeys", l.Journeys, 1)

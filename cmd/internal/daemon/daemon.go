@@ -56,6 +56,8 @@ type Daemon struct {
 	close    []func() // of the identity repositories
 	journeys *actors.Journeys
 	server   *server.Server
+	// passwords are those of users in the store.
+	passwords *actors.Embedded
 }
 
 // New opens the data folder, binds the ports and makes itself known to the
@@ -288,6 +290,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		MaxBody:       int(c.Limits.Body),
 		MaxAdminBody:  int(c.Limits.AdminBody),
 		TransactionID: server.TransactionID,
+		Begins:        server.Begins,
 		ClientIP:      from,
 		Log:           c.Log.With("part", "http"),
 	})

@@ -193,6 +193,34 @@ var limitTests = map[string]struct {
 			}
 		},
 	},
+	"requests": {
+		func(l *config.Limits) { l.Requests, l.Reserved = 2, 1 },
+		func(t *testing.T, m *member) {
+			path, body := m.firstPage(t, "wrong")
+			counts := tally(func() int { // the same answers wait for each other
+				status, _ := m.ask(t, http.MethodPost, path, strings.NewReader(body))
+				return status
+			})
+			if counts[http.StatusUnauthorized] == 0 || counts[http.StatusServiceUnavailable] == 0 || len(counts) != 2 {
+				t.Errorf("statuses: %v", counts)
+			}
+			if got := m.server.Metrics(); got.Refused != int64(counts[http.StatusServiceUnavailable]) {
+				t.Errorf("%+v, statuses: %v", got, counts)
+			}
+		},
+	},
+	"reserved": {
+		func(l *config.Limits) { l.Requests, l.Reserved = 100, 98 },
+		func(t *testing.T, m *member) {
+			counts := m.guesses(t)
+			if counts[http.StatusUnauthorized] == 0 || counts[http.StatusServiceUnavailable] == 0 || len(counts) != 2 {
+				t.Errorf("statuses: %v", counts)
+			}
+			if got := m.server.Metrics(); got.RefusedBegins != int64(counts[http.StatusServiceUnavailable]) || got.Refused > 0 {
+				t.Errorf("%+v, statuses: %v", got, counts)
+			}
+		},
+	},
 	"hashWorkers": {
 		func(l *config.Limits) { l.HashWorkers = 3 },
 		func(t *testing.T, m *member) {
@@ -204,23 +232,8 @@ var limitTests = map[string]struct {
 	"hashQueue": {
 		func(l *config.Limits) { l.HashWorkers, l.HashQueue = 1, 1 },
 		func(t *testing.T, m *member) {
-			const clients = 24
-			statuses := make(chan int, clients)
-			var all sync.WaitGroup
-			for range clients {
-				all.Go(func() {
-					status, _ := m.login(t, "wrong")
-					statuses <- status
-				})
-			}
-			all.Wait()
-			close(statuses)
-			counts := map[int]int{}
-			for status := range statuses {
-				counts[status]++
-			}
-			if counts[http.StatusUnauthorized] == 0 || counts[http.StatusServiceUnavailable] == 0 ||
-				counts[http.StatusUnauthorized]+counts[http.StatusServiceUnavailable] != clients {
+			counts := m.guesses(t)
+			if counts[http.StatusUnauthorized] == 0 || counts[http.StatusServiceUnavailable] == 0 || len(counts) != 2 {
 				t.Errorf("statuses: %v", counts)
 			}
 		},
@@ -283,6 +296,33 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// guesses logs in with a wrong password at once from many clients, and counts the
+// statuses.
+func (m *member) guesses(t *testing.T) map[int]int {
+	t.Helper()
+	return tally(func() int {
+		status, _ := m.login(t, "wrong")
+		return status
+	})
+}
+
+// tally counts the statuses of a request that many clients make at once.
+func tally(request func() int) map[int]int {
+	const clients = 24
+	statuses := make(chan int, clients)
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() { statuses <- request() })
+	}
+	all.Wait()
+	close(statuses)
+	counts := map[int]int{}
+	for status := range statuses {
+		counts[status]++
+	}
+	return counts
+}
+
 // putTree stores a tree whose definition has size bytes.
 func (m *member) putTree(t *testing.T, size int) (int, string) {
 	t.Helper()
@@ -295,7 +335,14 @@ func (m *member) putTree(t *testing.T, size int) (int, string) {
 // secondPage logs in to a journey that then asks again.
 func (m *member) secondPage(t *testing.T) (int, string) {
 	t.Helper()
-	const path = "/json/authenticate?authIndexType=service&authIndexValue=Choice"
+	path, body := m.firstPage(t, m.demo.Password)
+	return m.ask(t, http.MethodPost, path, strings.NewReader(body))
+}
+
+// firstPage begins that journey and fills in its first page.
+func (m *member) firstPage(t *testing.T, password string) (path, body string) {
+	t.Helper()
+	path = "/json/authenticate?authIndexType=service&authIndexValue=Choice"
 	status, text := m.ask(t, http.MethodPost, path, nil)
 	var step struct {
 		AuthID    string           `json:"authId"`
@@ -304,12 +351,12 @@ func (m *member) secondPage(t *testing.T) (int, string) {
 	if err := json.Unmarshal([]byte(text), &step); status != http.StatusOK || err != nil || len(step.Callbacks) != 2 {
 		t.Fatalf("start: %d %s, %v", status, text, err)
 	}
-	for i, value := range []string{m.demo.User, m.demo.Password} {
+	for i, value := range []string{m.demo.User, password} {
 		step.Callbacks[i]["input"].([]any)[0].(map[string]any)["value"] = value
 	}
-	body, err := json.Marshal(step)
+	raw, err := json.Marshal(step)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.ask(t, http.MethodPost, path, strings.NewReader(string(body)))
+	return path, string(raw)
 }

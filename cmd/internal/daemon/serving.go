@@ -14,6 +14,8 @@ func (d *Daemon) serverConfig(listener net.Listener, api *rest.Handler) server.C
 		Header:      int(c.Limits.Header),
 		Body:        int64(max(c.Limits.Body, c.Limits.AdminBody)),
 		Connections: c.Limits.Connections,
+		InFlight:    c.Limits.Requests,
+		Reserved:    c.Limits.Reserved,
 		HeaderTime:  c.Limits.HeaderTime,
 		BodyTime:    c.Limits.ReadTime,
 		RequestTime: c.Limits.RequestTime,
