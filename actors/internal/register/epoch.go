@@ -93,8 +93,8 @@ func (s Set) mark(had *marks, m placement.MemberID) {
 }
 
 // majority says whether the marked are more than half of s. Of a pair, one is
-// enough if the other is certainly dead: whatever was committed, both have
-// accepted, so nothing is decided without the one that is left.
+// enough if the other was certainly dead before it was asked: whatever was
+// decided, both have accepted or this one alone.
 func (s Set) majority(had marks, dead func(placement.MemberID) bool) bool {
 	had &= 1<<len(s) - 1
 	n := bits.OnesCount32(uint32(had))

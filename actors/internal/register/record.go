@@ -3,7 +3,6 @@ package register
 import (
 	"cmp"
 	"fmt"
-	"log/slog"
 
 	"sojourn/cluster/placement"
 )
@@ -131,5 +130,5 @@ func (r Record) String() string {
 // GoString redacts.
 func (r Record) GoString() string { return r.String() }
 
-// LogValue redacts.
-func (r Record) LogValue() slog.Value { return slog.StringValue(r.String()) }
+// MarshalText redacts, in JSON and in logs.
+func (r Record) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

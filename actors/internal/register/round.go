@@ -3,9 +3,13 @@ package register
 import "sojourn/cluster/placement"
 
 // Quorum says whether those that are had decide r: more than half of its
-// Replicas, and more than half of Prev if it is set. dead says which members
-// are certainly dead (their process has ended and is known to have), which
-// counts in a set of two only; nil means none is known to be.
+// Replicas, and more than half of Prev if it is set.
+//
+// dead says which members are certainly dead: their process has ended and is
+// known to have. It counts in a set of two only: there the other one is enough.
+// It must be what was known before anybody was asked, and not change: else an
+// answer that one of a pair gave long ago, and the death of the other, would
+// make a majority of two that are both gone. Nil means that none is known.
 func Quorum(r *Record, have, dead func(placement.MemberID) bool) bool {
 	return r.Replicas.majority(r.Replicas.marked(have), dead) &&
 		(len(r.Prev) == 0 || r.Prev.majority(r.Prev.marked(have), dead))

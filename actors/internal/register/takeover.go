@@ -54,7 +54,7 @@ type Outcome struct {
 // NewTakeover asks for a journey of which self has a record, or knows the set
 // that may begin it. epoch is what Slot.Campaign gave. first is the set in
 // the journey's trace; it may be nil if self has a record, even a stub. dead is
-// as in Quorum.
+// as in Quorum: it does not change while the take-over lasts.
 func NewTakeover(self placement.MemberID, epoch Epoch, first Set, dead func(placement.MemberID) bool) *Takeover {
 	return &Takeover{self: self, epoch: epoch, first: first, dead: dead}
 }
