@@ -26,6 +26,7 @@ func layers() map[string][]string {
 	return map[string][]string{
 		"actors/internal/amjson":     {},
 		"actors/internal/envelope":   append(pureCore, "cts/session"),
+		"actors/internal/register":   {"cluster/placement"},
 		"actors/internal/transcript": {},
 		"actors/realm":               {"actors/internal/amjson"},
 		"actors/callback":            {},
@@ -93,7 +94,7 @@ func owners() map[string][]string {
 // purePackages have no goroutine, clock, random source, network, disk or logger.
 func purePackages() []string {
 	return []string{
-		"actors/internal/amjson", "actors/internal/envelope", "actors/realm", "actors/callback", "actors/tree",
+		"actors/internal/amjson", "actors/internal/envelope", "actors/internal/register", "actors/realm", "actors/callback", "actors/tree",
 		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
 		"cmd/internal/chaos/history",
 	}
