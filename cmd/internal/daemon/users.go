@@ -21,6 +21,7 @@ func (d *Daemon) makeUsers() (identity.Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded identity store: %w", err)
 	}
+	d.passwords = embedded
 	users := actors.ByRealm{Default: embedded, Realms: map[realm.Name]identity.Repository{}}
 	for _, c := range d.config.LDAP {
 		name, err := realm.Parse(c.Realm)
@@ -36,6 +37,9 @@ func (d *Daemon) makeUsers() (identity.Repository, error) {
 	}
 	return users, nil
 }
+
+// Passwords counts what this member's embedded store did for logins.
+func (d *Daemon) Passwords() actors.EmbeddedMetrics { return d.passwords.Metrics() }
 
 func openDirectory(c config.LDAP) (*ldap.Repository, error) {
 	settings := ldap.Config{
