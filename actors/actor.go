@@ -35,11 +35,13 @@ type (
 		digest  digest
 		find    bool // must not replay the journey's start
 	}
-	// errand is what both say of the step's work: who offers to do it, and
-	// when it is to be given up.
+	// errand is what both say of the step's work: who offers to do it, when it is
+	// to be given up, and whether the journey began with this request: whoever
+	// goes on with one comes first where there is a queue.
 	errand struct {
-		offer offer
-		until time.Time
+		offer    offer
+		until    time.Time
+		newcomer bool
 	}
 )
 

@@ -61,6 +61,7 @@ type testUsers struct {
 	panics   atomic.Bool
 	gate     chan struct{}
 	entered  chan struct{} // told of each check that waits, when not nil
+	rank     atomic.Int32  // of the last check
 }
 
 func (u *testUsers) identity(r realm.Name, name string) (identity.Identity, error) {
@@ -80,6 +81,7 @@ func (u *testUsers) Search(_ context.Context, r realm.Name, _, value string) (id
 
 func (u *testUsers) Authenticate(ctx context.Context, r realm.Name, name string, password identity.Secret, _ identity.Guess) (identity.Verdict, identity.Identity, error) {
 	u.checks.Add(1)
+	u.rank.Store(int32(rankOf(ctx))) //nolint:gosec // 0 or 1
 	if u.panics.Load() {
 		panic("a store that breaks")
 	}

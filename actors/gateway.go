@@ -2,10 +2,12 @@ package actors
 
 import (
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"sojourn/actors/journey"
+	"sojourn/cts/session"
 )
 
 // gateway activates journey actors on demand and lets them go again. It knows
@@ -39,6 +41,13 @@ func newGateway(root *actor.RootContext, props *actor.Props) *gateway {
 
 func (g *gateway) shard(id journey.ID) *gatewayShard { return &g.shards[id[0]%gatewayShards] }
 
+// maxUnanswered bounds the messages of one journey that wait for their answers:
+// repeats of a request whose step runs. More than clients send in good faith.
+const maxUnanswered = 64
+
+// errCrowded is the answer to a message beyond that.
+var errCrowded = &session.UnavailableError{Reason: "too many requests wait for one journey", RetryAfter: time.Second}
+
 // deliver hands a message to the journey's actor, which will call settle once
 // its record is committed and then answer replyTo.
 func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
@@ -48,6 +57,11 @@ func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
 	if !ok {
 		a = &activation{pid: g.root.Spawn(g.props)}
 		s.active[id] = a
+	}
+	if a.unanswered >= maxUnanswered {
+		s.Unlock()
+		g.root.Send(replyTo, &answer{err: errCrowded})
+		return
 	}
 	a.unanswered++
 	pid := a.pid

@@ -31,10 +31,15 @@ type HashingConfig struct {
 }
 
 // Hashing is where all password hashing of a member happens: a fixed number of
-// hashes at a time and a bounded first-in, first-out queue before them. So a
-// flood of logins takes neither more memory nor more cores than the operator
-// set, and whoever cannot be served soon is refused before any work is done. A
-// hash is computed on its caller's goroutine, once it is the caller's turn.
+// hashes at a time and a bounded queue before them. So a flood of logins takes
+// neither more memory nor more cores than the operator set, and whoever cannot be
+// served soon is refused before any work is done. A hash is computed on its
+// caller's goroutine, once it is the caller's turn.
+//
+// Who goes on with a journey comes before all who begin one with the same request
+// (zero-page logins): a journey in progress waits for those of its kind at most,
+// and takes the place of the last newcomer in a full queue. Among themselves both
+// are served in the order in which they came.
 type Hashing struct {
 	params  identity.Params
 	rand    io.Reader
@@ -42,8 +47,8 @@ type Hashing struct {
 	workers int
 
 	mu      sync.Mutex
-	idle    *sync.Cond // signalled when Busy falls
-	waiting list.List  // of *hashTurn, the oldest first
+	idle    *sync.Cond   // signalled when Busy falls
+	waiting [2]list.List // of *hashTurn by rank, the oldest first
 	closed  bool
 	counts  HashingMetrics
 }
@@ -55,8 +60,11 @@ type HashingMetrics struct {
 	Busy    int // hashes being computed now
 	Waiting int // callers in the queue now
 
+	// Newcomers are those of Waiting who began their journey with this request.
+	Newcomers int
+
 	Done      uint64        // hashes computed, one for each Verify and Make that ran
-	Refused   uint64        // callers turned away by a full queue
+	Refused   uint64        // callers turned away by a full queue, or put out of it
 	Abandoned uint64        // callers whose context ended while they waited
 	Waited    time.Duration // time that served callers spent in the queue, in sum
 	Worked    time.Duration // time spent hashing, in sum
@@ -67,6 +75,26 @@ type HashingMetrics struct {
 type hashTurn struct {
 	ready chan struct{}
 	err   error
+}
+
+// Ranks of callers, the first comes first.
+const (
+	begun = iota
+	newcomer
+)
+
+type newcomerKey struct{}
+
+// asNewcomer marks the work of a request that began its journey.
+func asNewcomer(ctx context.Context) context.Context {
+	return context.WithValue(ctx, newcomerKey{}, true)
+}
+
+func rankOf(ctx context.Context) int {
+	if ctx.Value(newcomerKey{}) != nil {
+		return newcomer
+	}
+	return begun
 }
 
 // NewHashing makes a pool. Close refuses further work.
@@ -142,6 +170,8 @@ func (h *Hashing) do(ctx context.Context, run func()) error {
 
 // begin waits for the caller's turn.
 func (h *Hashing) begin(ctx context.Context) error {
+	rank := rankOf(ctx)
+	queue := &h.waiting[rank]
 	h.mu.Lock()
 	switch {
 	case h.closed:
@@ -151,19 +181,19 @@ func (h *Hashing) begin(ctx context.Context) error {
 		h.counts.Busy++
 		h.mu.Unlock()
 		return nil
-	case h.waiting.Len() >= h.queue:
+	case h.full() && (rank == newcomer || !h.putOut()):
 		h.counts.Refused++
 		h.mu.Unlock()
 		return identity.ErrOverloaded
 	}
 	turn := &hashTurn{ready: make(chan struct{})}
-	place := h.waiting.PushBack(turn)
+	place := queue.PushBack(turn)
 	h.mu.Unlock()
 	select {
 	case <-turn.ready:
 		return turn.err
 	case <-ctx.Done():
-		if !h.abandon(place) {
+		if !h.abandon(queue, place) {
 			<-turn.ready // it came at the same moment: pass it on
 			if turn.err == nil {
 				h.pass()
@@ -173,14 +203,33 @@ func (h *Hashing) begin(ctx context.Context) error {
 	}
 }
 
-// abandon takes a caller out of the queue; false when it is no longer in it.
-func (h *Hashing) abandon(place *list.Element) bool {
+// full is called with the lock held, as is putOut.
+func (h *Hashing) full() bool {
+	return h.waiting[begun].Len()+h.waiting[newcomer].Len() >= h.queue
+}
+
+// putOut refuses the newcomer who came last; false when none waits.
+func (h *Hashing) putOut() bool {
+	queue := &h.waiting[newcomer]
+	place := queue.Back()
+	if place == nil {
+		return false
+	}
+	h.counts.Refused++
+	turn := queue.Remove(place).(*hashTurn)
+	turn.err = identity.ErrOverloaded
+	close(turn.ready)
+	return true
+}
+
+// abandon takes a caller out of its queue; false when it is no longer in it.
+func (h *Hashing) abandon(queue *list.List, place *list.Element) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.counts.Abandoned++
-	before := h.waiting.Len()
-	h.waiting.Remove(place)
-	return h.waiting.Len() < before
+	before := queue.Len()
+	queue.Remove(place)
+	return queue.Len() < before
 }
 
 // finish counts a hash and gives the turn to the next caller.
@@ -193,13 +242,16 @@ func (h *Hashing) finish(waited, worked time.Duration) {
 	h.pass()
 }
 
-// pass gives a turn that has ended to the oldest caller, if one waits.
+// pass gives a turn that has ended to the next caller, if one waits.
 func (h *Hashing) pass() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if place := h.waiting.Front(); place != nil {
-		close(h.waiting.Remove(place).(*hashTurn).ready)
-		return
+	for rank := range h.waiting {
+		queue := &h.waiting[rank]
+		if place := queue.Front(); place != nil {
+			close(queue.Remove(place).(*hashTurn).ready)
+			return
+		}
 	}
 	h.counts.Busy--
 	h.idle.Signal()
@@ -210,7 +262,8 @@ func (h *Hashing) Metrics() HashingMetrics {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m := h.counts
-	m.Workers, m.Queue, m.Waiting = h.workers, h.queue, h.waiting.Len()
+	m.Workers, m.Queue, m.Newcomers = h.workers, h.queue, h.waiting[newcomer].Len()
+	m.Waiting = h.waiting[begun].Len() + m.Newcomers
 	return m
 }
 
@@ -220,10 +273,13 @@ func (h *Hashing) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	for place := h.waiting.Front(); place != nil; place = h.waiting.Front() {
-		turn := h.waiting.Remove(place).(*hashTurn)
-		turn.err = fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
-		close(turn.ready)
+	for rank := range h.waiting {
+		queue := &h.waiting[rank]
+		for place := queue.Front(); place != nil; place = queue.Front() {
+			turn := queue.Remove(place).(*hashTurn)
+			turn.err = fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
+			close(turn.ready)
+		}
 	}
 	for h.counts.Busy > 0 {
 		h.idle.Wait()

@@ -11,8 +11,11 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"sojourn/actors/identity"
+	"sojourn/actors/journey"
+	"sojourn/actors/realm"
 )
 
 // cheap are parameters for tests that count hashes and do not weigh them.
@@ -123,6 +126,61 @@ func TestHashingQueueIsBounded(t *testing.T) {
 		}
 		if m := h.Metrics(); m.Done != 3 || m.Refused != 1 {
 			t.Errorf("metrics %+v", m)
+		}
+	})
+}
+
+// TestHashingRanks: whoever goes on with a journey comes before the newcomers,
+// and in a full queue takes the place of the one who came last.
+func TestHashingRanks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		h := newHashing(t, HashingConfig{Workers: 1, Queue: 3, Rand: g})
+		var order []string
+		var callers sync.WaitGroup
+		errs := map[string]error{}
+		var mu sync.Mutex
+		call := func(name string, ctx context.Context) {
+			callers.Go(func() {
+				err := h.do(ctx, func() {
+					_, _ = g.Read(nil)
+					order = append(order, name)
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				errs[name] = err
+			})
+			synctest.Wait()
+		}
+		fresh := asNewcomer(t.Context())
+		call("working", fresh)
+		<-g.reached
+		call("new one", fresh)
+		call("new two", fresh)
+		call("begun one", t.Context())
+		call("new three", fresh) // the queue is full
+		if m := h.Metrics(); m.Waiting != 3 || m.Newcomers != 2 || m.Refused != 1 {
+			t.Errorf("metrics %+v", m)
+		}
+		call("begun two", t.Context())   // takes the place of new two
+		call("begun three", t.Context()) // and of new one
+		call("begun four", t.Context())  // there is no newcomer left
+		if m := h.Metrics(); m.Waiting != 3 || m.Newcomers != 0 || m.Refused != 4 {
+			t.Errorf("metrics %+v", m)
+		}
+		g.open <- struct{}{}
+		for range 3 {
+			<-g.reached
+			g.open <- struct{}{}
+		}
+		callers.Wait()
+		if want := []string{"working", "begun one", "begun two", "begun three"}; !slices.Equal(order, want) {
+			t.Errorf("served in the order %v", order)
+		}
+		for _, name := range []string{"new one", "new two", "new three", "begun four"} {
+			if !errors.Is(errs[name], identity.ErrOverloaded) {
+				t.Errorf("%s: %v", name, errs[name])
+			}
 		}
 	})
 }
@@ -299,4 +357,24 @@ func BenchmarkPoolHandover(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestNewcomers: a login with credentials at its start is a newcomer where
+// passwords are checked, an answer to a page is not.
+func TestNewcomers(t *testing.T) {
+	m := newMember(t, time.Now)
+	name, password := "demo", identity.Secret("secret")
+	if _, err := m.Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: "Login", Username: &name, Password: &password}); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.users.rank.Load(); got != newcomer {
+		t.Errorf("a login with its start has rank %d", got)
+	}
+	first := m.start(t, "Login")
+	if _, err := m.answer(t, first.Ref, "demo", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.users.rank.Load(); got != begun {
+		t.Errorf("an answered page has rank %d", got)
+	}
 }

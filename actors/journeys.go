@@ -155,7 +155,11 @@ func (j *Journeys) run(e *errand, f func(ctx context.Context)) {
 	j.work.Add(1)
 	work := func() {
 		defer j.work.Done()
-		f(j.deadlines.at(e.until))
+		ctx := j.deadlines.at(e.until)
+		if e.newcomer {
+			ctx = asNewcomer(ctx)
+		}
+		f(ctx)
 	}
 	if !e.offer.take(work) {
 		j.crew.run(work)
@@ -217,6 +221,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 		return journey.Reply{}, errFull
 	}
 	m := &begin{errand: j.errand(ctx), id: id, request: r, plan: plan.Plan, state: state, step: step}
+	m.newcomer = true
 	reply, err := j.route(ctx, id, m, &m.offer)
 	if err != nil {
 		return journey.Reply{}, err
@@ -294,9 +299,9 @@ func (j *Journeys) fill(ctx context.Context, r journey.StartRequest, reply journ
 		if !ok {
 			return reply, nil
 		}
-		next, err := j.Resume(ctx, journey.ResumeRequest{
+		next, err := j.resume(ctx, journey.ResumeRequest{
 			Ref: reply.Ref, Answers: answers, Request: r.Request, Session: r.Session,
-		})
+		}, true)
 		if err != nil {
 			return journey.Reply{}, err
 		}
@@ -330,6 +335,11 @@ func fillable(asked []callback.Callback, username **string, password **identity.
 // Resume answers the current step of a journey. Its errors are listed at
 // package journey.
 func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey.Reply, error) {
+	return j.resume(ctx, r, false)
+}
+
+// resume is Resume; newcomer says that the journey began with the same request.
+func (j *Journeys) resume(ctx context.Context, r journey.ResumeRequest, newcomer bool) (journey.Reply, error) {
 	if !j.config.Now().Before(r.Ref.Expires) {
 		return journey.Reply{}, journey.ErrGone
 	}
@@ -338,6 +348,7 @@ func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey
 		return journey.Reply{}, fmt.Errorf("digest of answers: %w", err)
 	}
 	m := &resume{errand: j.errand(ctx), request: r, digest: d}
+	m.newcomer = newcomer
 	return j.route(ctx, r.Ref.Journey, m, &m.offer)
 }
 
