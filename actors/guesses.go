@@ -108,7 +108,7 @@ func (g *guesses) try(ctx context.Context, a *checking) (identity.Permission, id
 	}
 	a.run = binary.BigEndian.Uint64(random[:]) | 1
 	reserve := identity.Reserve{
-		Journey: a.guess.Journey, Run: a.run, At: time.Now(), Until: a.guess.Until, Policy: a.guess.Policy,
+		Journey: a.guess.Journey, Attempt: a.guess.Attempt, Run: a.run, At: time.Now(), Until: a.guess.Until, Policy: a.guess.Policy,
 	}
 	now, err := g.users.UpdateIdentity(ctx, a.realm, a.user, identity.Once{Key: a.guess.Key, Until: a.guess.Until, Change: reserve})
 	if err != nil {

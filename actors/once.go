@@ -53,8 +53,11 @@ func (o Once) guess(r realm.Name, user string, policy realm.Lockout) identity.Gu
 	if !policy.Enabled {
 		return identity.Guess{}
 	}
+	answers := o
+	answers.N = 0
 	return identity.Guess{
-		Journey: o.journey(), Key: o.mark("guess", string(r), identity.Key(user)),
+		Journey: o.journey(), Attempt: identity.Attempt{Step: o.Step, Answers: answers.mark("answers")},
+		Key:   o.mark("guess", string(r), identity.Key(user)),
 		Until: o.Until.Add(rememberFor), Policy: policy,
 	}
 }

@@ -19,6 +19,7 @@ import (
 // The zero Guess is a check that nothing limits.
 type Guess struct {
 	Journey Mark
+	Attempt Attempt
 	// Key names the guess: whoever checks the same answers again has the same.
 	// Until is when nobody can any more.
 	Key    Mark
@@ -26,16 +27,29 @@ type Guess struct {
 	Policy realm.Lockout
 }
 
+// Attempt says which answers of a journey a guess came with: those to a step.
+type Attempt struct {
+	Step    uint32 `json:"step"`
+	Answers Mark   `json:"answers"`
+}
+
+// follows reports whether a may come after b in the course of one journey: a
+// later step does, and so does another check of the same answers. Other answers
+// to the same step were given beside it.
+func (a Attempt) follows(b Attempt) bool { return a.Step > b.Step || a == b }
+
 // Limited reports whether the check needs a permit.
 func (g Guess) Limited() bool { return g.Policy.Enabled && g.Policy.Failures > 0 }
 
 // Permit is a journey's right to have passwords of one user checked.
 type Permit struct {
 	Journey Mark `json:"journey"`
+	Attempt
 	// Run is the attempt that is under way, zero when none is.
 	Run uint64 `json:"run,omitempty"`
 	// Checks counts what was computed, perhaps, and is not among the failures:
-	// one, and one more for each attempt whose verdict was lost.
+	// one, and one more for each check whose verdict was lost, and for each of
+	// other answers to the same step.
 	Checks int `json:"checks"`
 	// Failed says that the journey gave a wrong password.
 	Failed bool      `json:"failed,omitempty"`
@@ -47,6 +61,7 @@ type Permit struct {
 // was found wrong needs no second check.
 type Reserve struct {
 	Journey Mark
+	Attempt Attempt
 	Run     uint64 // of this attempt alone, not zero
 	At      time.Time
 	Until   time.Time
@@ -91,17 +106,17 @@ func (c Reserve) apply(i Identity) Identity {
 	switch {
 	case n >= 0 && permits[n].Run == c.Run: // granted before
 		return i
-	case n >= 0 && permits[n].Failed && permits[n].Run == 0:
+	case n >= 0 && permits[n].Failed && permits[n].Run == 0 && c.Attempt.follows(permits[n].Attempt):
 		// The next guess of a journey that will be counted once.
 	case i.Failures.within(c.Policy, c.At)+checks(permits) >= c.Policy.Failures:
 		return i
-	case n >= 0: // what came of the attempt before is not known
+	case n >= 0: // the check before it may have told as much
 		permits[n].Checks++
 	default:
 		permits = append(permits, Permit{Journey: c.Journey, Checks: 1})
 		n = len(permits) - 1
 	}
-	permits[n].Run = c.Run
+	permits[n].Run, permits[n].Attempt = c.Run, c.Attempt
 	if c.Until.After(permits[n].Until) {
 		permits[n].Until = c.Until
 	}

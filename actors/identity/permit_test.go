@@ -37,13 +37,14 @@ func (s *store) update(c Change) Identity {
 // guesser is a journey with one guess, which any number of attempts may check.
 type guesser struct {
 	journey, key Mark
+	attempt      Attempt
 	right        bool
 	runs         []uint64 // granted attempts whose verdict the store has not heard
 	ended        bool
 }
 
 func (g *guesser) reserve(s *store, p realm.Lockout, run uint64, at time.Time) Permission {
-	c := Reserve{Journey: g.journey, Run: run, At: at, Until: noon().Add(time.Hour), Policy: p}
+	c := Reserve{Journey: g.journey, Attempt: g.attempt, Run: run, At: at, Until: noon().Add(time.Hour), Policy: p}
 	return c.Permission(s.update(Once{Key: g.key, Change: c}))
 }
 
@@ -154,7 +155,7 @@ func TestPermits(t *testing.T) {
 		expect(t, one.reserve(s, policy, 1, noon()), Granted)
 		one.settle(s, 1, Wrong)
 		expect(t, other.reserve(s, policy, 2, noon()), Granted)
-		next := &guesser{journey: one.journey, key: Mark{1, 2}}
+		next := &guesser{journey: one.journey, key: Mark{1, 2}, attempt: Attempt{Step: 1}}
 		expect(t, next.reserve(s, policy, 3, noon()), Granted)
 		next.settle(s, 3, Right)
 		if len(s.now.Permits) != 1 {
@@ -165,15 +166,36 @@ func TestPermits(t *testing.T) {
 		s := newStore()
 		expect(t, one.reserve(s, policy, 1, noon()), Granted)
 		one.settle(s, 1, Wrong)
-		next := &guesser{journey: one.journey, key: Mark{1, 2}}
+		next := &guesser{journey: one.journey, key: Mark{1, 2}, attempt: Attempt{Step: 1}}
 		expect(t, next.reserve(s, policy, 2, noon()), Granted)
 		expect(t, other.reserve(s, policy, 3, noon()), Granted)
 		expect(t, next.reserve(s, policy, 4, noon()), Full)
 	})
+	t.Run("other answers to the same step pay for themselves", func(t *testing.T) {
+		s := newStore()
+		expect(t, one.reserve(s, policy, 1, noon()), Granted)
+		one.settle(s, 1, Wrong)
+		same := &guesser{journey: one.journey, key: Mark{1, 2}}
+		expect(t, same.reserve(s, policy, 2, noon()), Granted)
+		same.settle(s, 2, Wrong)
+		if checks(s.now.Permits) != 1 {
+			t.Errorf("two checks of the same answers: %+v", s.now.Permits)
+		}
+		beside := &guesser{journey: one.journey, key: Mark{1, 3}, attempt: Attempt{Answers: Mark{1}}}
+		expect(t, beside.reserve(s, policy, 3, noon()), Granted)
+		beside.settle(s, 3, Wrong)
+		expect(t, one.reserve(s, policy, 4, noon()), Known)
+		expect(t, other.reserve(s, policy, 5, noon()), Full)
+		one.fail(s, policy, noon())
+		beside.fail(s, policy, noon())
+		if s.now.Status != Inactive || s.now.Permits != nil {
+			t.Errorf("after both have failed: %+v", s.now)
+		}
+	})
 	t.Run("three wrong guesses of a journey are one failure", func(t *testing.T) {
 		s := newStore()
 		for n := range byte(3) {
-			g := &guesser{journey: Mark{1}, key: Mark{1, n + 1}}
+			g := &guesser{journey: Mark{1}, key: Mark{1, n + 1}, attempt: Attempt{Step: uint32(n)}}
 			expect(t, g.reserve(s, policy, uint64(n)+1, noon()), Granted)
 			g.settle(s, uint64(n)+1, Wrong)
 		}
