@@ -66,3 +66,27 @@ func (b *board) watch(random *rand.Rand) (session, bool) {
 	back := 1 + random.IntN(min(justEnded, len(b.ended)))
 	return b.ended[(b.next-back+len(b.ended))%len(b.ended)], true
 }
+
+// taken are the answers that journeys took last, of pages that ask for more: a
+// ring.
+type taken struct {
+	latest [takenKept]outgoing
+	posted int
+}
+
+// takenKept is how many are kept: at most some tenths of a second old, under
+// load.
+const takenKept = 32
+
+func (t *taken) post(o outgoing) {
+	t.latest[t.posted%takenKept] = o
+	t.posted++
+}
+
+// watch chooses answers to send once more.
+func (t *taken) watch(random *rand.Rand) (outgoing, bool) {
+	if t.posted == 0 {
+		return outgoing{}, false
+	}
+	return t.latest[random.IntN(min(t.posted, takenKept))], true
+}

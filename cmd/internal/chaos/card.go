@@ -79,6 +79,9 @@ func (r *Report) WriteCard(w io.Writer) error {
 	for _, m := range r.Missed {
 		fmt.Fprintf(w, "MISSED %s\n", m)
 	}
+	for _, s := range r.Suspects {
+		fmt.Fprintf(w, "journey %d:\n  %s\n", s.Journey, strings.Join(s.History, "\n  "))
+	}
 	for _, s := range r.Samples {
 		fmt.Fprintf(w, "sample: %s\n", s)
 	}

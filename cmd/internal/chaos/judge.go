@@ -32,6 +32,9 @@ func (r *run) judge(complete bool) {
 		row.Stall = r.stalls.longest(row.At, to)
 		report.Missed = append(report.Missed, row.missed()...)
 	}
+	for _, n := range few(report.Journeys.Suspects()) {
+		report.Suspects = append(report.Suspects, Suspect{n, history.Tell(steps, n)})
+	}
 	report.Apart = r.cutOff(ops, steps)
 	report.Promises = report.promises()
 	for _, p := range report.Promises {
@@ -57,6 +60,15 @@ func (r *run) judge(complete bool) {
 		report.Missed = append(report.Missed, "no journey came to its end: nothing was tested")
 	}
 }
+
+// Suspect is a journey whose history breaks a promise, request by request.
+type Suspect struct {
+	Journey int      `json:"journey"`
+	History []string `json:"history"`
+}
+
+// few is the start of a list of suspects.
+func few(list []int) []int { return list[:min(len(list), 5)] }
 
 // Apart is what members said while they were cut off.
 type Apart struct {

@@ -113,6 +113,7 @@ type Load struct {
 	trips      int // journeys of several steps so far
 	unfinished []*trip
 	board      board
+	taken      taken
 	samples    []string
 }
 

@@ -29,7 +29,9 @@ type Report struct {
 	Journeys history.JourneyVerdict `json:"journeys"`
 	Stalls   history.StallFigures   `json:"stalls"`
 	// Apart is set when members were cut off.
-	Apart    *Apart    `json:"apart,omitempty"`
+	Apart *Apart `json:"apart,omitempty"`
+	// Suspects are the first journeys whose history breaks a promise.
+	Suspects []Suspect `json:"suspects,omitempty"`
 	Promises []Promise `json:"promises"`
 	// Missed says which promises and limits did not hold; empty when all did.
 	Missed []string `json:"missed,omitempty"`
@@ -51,7 +53,8 @@ type Row struct {
 	Journeys history.StallFigures `json:"journeys"`
 	Lost     int                  `json:"lost"`
 	Doubled  int                  `json:"doubled"`
-	// Unavailable counts the answers of 503 to steps of journeys.
+	// Unavailable counts the answers of 503 to steps of journeys, those to
+	// watchers left out.
 	Unavailable int `json:"unavailable"`
 	// Stall is the longest time for which this process got no CPU: on a host
 	// that is short of it, gaps are the host's as well.
@@ -82,7 +85,7 @@ func (r *Row) sumJourneys(steps []history.Step, waits []history.Wait, faults []h
 	}
 	r.Lost, r.Doubled = len(lost), len(doubled)
 	for _, s := range steps {
-		if s.Outcome == history.Unavailable && within(s.End) {
+		if s.Outcome == history.Unavailable && !s.Watch && within(s.End) {
 			r.Unavailable++
 		}
 	}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -118,30 +119,39 @@ func (w *worker) outgoing(t *trip) outgoing {
 	return o
 }
 
-// send makes one request of a trip and records it. Like other requests it is not
-// cut short when the load ends.
+// send makes one request of a trip. Like other requests it is not cut short when
+// the load ends.
 func (w *worker) send(ctx context.Context, t *trip, o outgoing) returned {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.load.cfg.StepTimeout)
 	defer cancel()
 	busy := &w.load.targets()[o.member].busy
 	busy.Add(1)
 	defer busy.Add(-1)
-	r := returned{outgoing: o}
-	var err error
-	r.step.Member, r.step.Start = o.member, w.load.Now()
-	if o.sent == nil {
-		r.reply, err = o.client.Start(ctx, client.Journey{Realm: w.load.cfg.Realm, Tree: t.tree})
-	} else {
-		r.reply, err = o.client.Next(ctx, w.load.cfg.Realm, o.sent.step)
-	}
-	if err == nil {
-		r.step.Reply, r.shown, err = w.load.shown(r.reply)
-	}
-	r.step.End, r.step.Outcome = w.load.Now(), outcome(err)
-	if w.load.addStep(r.step, err) {
+	r, full := w.load.send(ctx, t.tree, o)
+	if full {
 		w.stop(ErrFull)
 	}
 	return r
+}
+
+// send makes one request of a journey and records it.
+func (l *Load) send(ctx context.Context, tree string, o outgoing) (r returned, full bool) {
+	r.outgoing = o
+	var err error
+	r.step.Member, r.step.Start = o.member, l.Now()
+	if o.sent == nil {
+		r.reply, err = o.client.Start(ctx, client.Journey{Realm: l.cfg.Realm, Tree: tree})
+	} else {
+		r.reply, err = o.client.Next(ctx, l.cfg.Realm, o.sent.step)
+	}
+	if err == nil {
+		r.step.Reply, r.shown, err = l.shown(r.reply)
+	}
+	r.step.End, r.step.Outcome = l.Now(), outcome(err)
+	if errors.Is(ctx.Err(), context.Canceled) { // a watcher's, when the load ends
+		return r, false
+	}
+	return r, l.addStep(r.step, err)
 }
 
 // settle draws the consequences of an answer for the trip.
@@ -161,6 +171,9 @@ func (w *worker) settle(ctx context.Context, t *trip, r returned) {
 		given := ""
 		if r.sent != nil {
 			given = r.sent.text
+			w.load.mu.Lock()
+			w.load.taken.post(r.outgoing)
+			w.load.mu.Unlock()
 		}
 		t.take(r.reply, given, r.shown)
 	}

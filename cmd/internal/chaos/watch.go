@@ -47,12 +47,24 @@ func (l *Load) watchMember(ctx context.Context, member int, base string, random 
 	defer c.Close()
 	for ; ctx.Err() == nil; pause(ctx, watchPause) {
 		l.mu.Lock()
-		s, ok := l.board.watch(random)
+		s, known := l.board.watch(random)
+		o, taken := l.taken.watch(random)
 		l.mu.Unlock()
-		if ok && l.watchOnce(ctx, c, member, s) {
+		if known && l.watchOnce(ctx, c, member, s) || taken && l.watchStep(ctx, c, member, o) {
 			stop(ErrFull)
 		}
 	}
+}
+
+// watchStep sends answers that a journey took a moment ago once more. What the
+// member must not do is refuse them because it cannot ask the others; so it gets
+// the time to say that.
+func (l *Load) watchStep(ctx context.Context, c *client.Client, member int, o outgoing) (full bool) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	o.member, o.client, o.step.Watch, o.step.Reply = member, c, true, history.Reply{}
+	_, full = l.send(ctx, "", o)
+	return full
 }
 
 func (l *Load) watchOnce(ctx context.Context, c *client.Client, member int, s session) (full bool) {

@@ -133,6 +133,41 @@ func (v *JourneyVerdict) journey(n int, all []Step) {
 	}
 }
 
+// Tell writes down what a journey's clients sent and were told, a line for each
+// request, in the order of their starts.
+func Tell(steps []Step, journey int) []string {
+	var own []Step
+	for _, s := range steps {
+		if s.Journey == journey {
+			own = append(own, s)
+		}
+	}
+	slices.SortStableFunc(own, func(a, b Step) int { return cmp.Compare(a.Start, b.Start) })
+	var lines []string
+	for _, s := range own {
+		line := fmt.Sprintf("%v to %v, member %d, step %d of %d, answers %08x: %v",
+			s.Start.Round(time.Microsecond), s.End.Round(time.Microsecond), s.Member, s.Number, s.Of, uint32(s.Gave), s.Outcome) //nolint:gosec // its end will do
+		if s.Outcome == OK {
+			line += fmt.Sprintf(", %v %08x", s.Reply.Page, uint32(s.Reply.Shown)) //nolint:gosec // as above
+		}
+		if s.Watch {
+			line += " (watcher)"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// Suspects are the journeys whose history breaks a promise, ascending.
+func (v JourneyVerdict) Suspects() []int {
+	all := slices.Concat(v.Stuck, v.Illegal, v.Undecided)
+	for _, f := range v.Faults {
+		all = append(all, f.Journey)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // trace is what is known of one journey so far.
 type trace struct {
 	first   map[int]Step // the first acknowledgement of each question

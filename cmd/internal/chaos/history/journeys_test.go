@@ -134,6 +134,26 @@ func TestJourneyCounts(t *testing.T) {
 	}
 }
 
+func TestTell(t *testing.T) {
+	other := answer(0, 0, OK, 0, 1)
+	other.Journey = 2
+	again := answer(1, 0xab, OK, 12, 13)
+	again.Watch = true
+	got := Tell([]Step{again, other, answer(1, 0xab, Cut, 10, 11), answer(0, 0, OK, 0, 1)}, 1)
+	want := []string{
+		"0s to 1ms, member 0, step 0 of 3, answers 00000000: ok, more 00000000",
+		"10ms to 11ms, member 1, step 1 of 3, answers 000000ab: cut",
+		"12ms to 13ms, member 1, step 1 of 3, answers 000000ab: ok, more 000000ab (watcher)",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	v := JourneyVerdict{Stuck: []int{4}, Illegal: []int{7, 2}, Faults: []Fault{{Journey: 2}, {Journey: 9}}}
+	if got := v.Suspects(); !slices.Equal(got, []int{2, 4, 7, 9}) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestStalls(t *testing.T) {
 	steps := []Step{
 		answer(0, 0, OK, 0, 2),

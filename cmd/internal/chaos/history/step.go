@@ -20,6 +20,9 @@ type Step struct {
 	Outcome Outcome
 	// Reply is what an OK brought.
 	Reply Reply
+	// Watch marks the requests of a watcher, which sends acknowledged answers once
+	// more, to one member alone whatever its state.
+	Watch bool
 	// Member is the index of the member that was asked.
 	Member int
 	// Start and End are on the clock of [Op].
