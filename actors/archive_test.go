@@ -102,8 +102,8 @@ func TestVersionsOutliveMembers(t *testing.T) {
 		t.Fatalf("a new journey shows %q", got)
 	}
 	fresh := c.add()
-	c.see(fresh.config.Self)
-	done, err := fresh.answer(t, before.Ref, "demo", "secret")
+	c.see(c.ids()...)
+	done, err := fresh.acts(t, before.Ref, "demo", "secret")
 	if err != nil || done.Done == nil || !done.Done.Success {
 		t.Fatalf("at a member that never saw the version: %+v, %v", done.Done, err)
 	}
@@ -131,8 +131,8 @@ func TestVersionsAreUndisturbed(t *testing.T) {
 			before := c.members[0].start(t, "Login")
 			tt.change(c.members[0])
 			fresh := c.add()
-			c.see(fresh.config.Self)
-			if done, err := fresh.answer(t, before.Ref, "demo", "secret"); err != nil || done.Done == nil || !done.Done.Success {
+			c.see(c.ids()...)
+			if done, err := fresh.acts(t, before.Ref, "demo", "secret"); err != nil || done.Done == nil || !done.Done.Success {
 				t.Errorf("got %+v, %v", done.Done, err)
 			}
 		})
@@ -147,8 +147,8 @@ func TestVersionsAreUndisturbed(t *testing.T) {
 		before := c.members[0].start(t, "Outer")
 		c.docs.remove(realm.KindTree, "Login")
 		fresh := c.add()
-		c.see(fresh.config.Self)
-		if done, err := fresh.answer(t, before.Ref, "demo", "secret"); err != nil || done.Done == nil || !done.Done.Success {
+		c.see(c.ids()...)
+		if done, err := fresh.acts(t, before.Ref, "demo", "secret"); err != nil || done.Done == nil || !done.Done.Success {
 			t.Errorf("got %+v, %v", done.Done, err)
 		}
 	})

@@ -83,7 +83,8 @@ func (c *testCluster) ids() []placement.MemberID {
 }
 
 // see gives every member the same view. An id with a "-" at its end is that of
-// a member which is draining, one with a "+" that of a member which starts.
+// a member which is draining, one with a "+" that of a member which starts, one
+// with a "!" that of a member of the protocol before replicas.
 func (c *testCluster) see(ids ...placement.MemberID) {
 	for i := range c.members {
 		c.sees(i, ids...)
@@ -96,7 +97,13 @@ func (c *testCluster) sees(i int, ids ...placement.MemberID) {
 	for k, id := range ids {
 		name, draining := strings.CutSuffix(string(id), "-")
 		name, starting := strings.CutSuffix(name, "+")
-		list[k] = placement.Member{ID: placement.MemberID(name), Draining: draining, Starting: starting}
+		name, old := strings.CutSuffix(name, "!")
+		list[k] = placement.Member{
+			ID: placement.MemberID(name), Draining: draining, Starting: starting, Protocol: placement.ReplicaProtocol,
+		}
+		if old {
+			list[k].Protocol--
+		}
 	}
 	view := placement.NewView(c.version.Add(1), list...)
 	c.views[i].Store(&view)
@@ -127,7 +134,7 @@ type testNet struct {
 	mu      sync.Mutex
 	members map[placement.MemberID]*Journeys
 	faults  func(from, to placement.MemberID) fault
-	calls   map[placement.MemberID]int // by the caller
+	calls   map[placement.MemberID]int // requests that were passed on, by the caller
 	work    sync.WaitGroup
 }
 
@@ -145,8 +152,11 @@ const (
 	loseRequest           // not delivered, and the caller cannot know
 	loseAnswer            // delivered and done, but nobody hears of it
 	twice                 // delivered two times at once
-	frozen                // neither delivered nor refused: the call hangs
+	frozen                // not delivered, and found out only by the link's pings
 )
+
+// linkPings is how long a link takes to find that the other side is silent.
+const linkPings = 1500 * time.Millisecond
 
 var errDown, errBroken = errors.New("connection refused"), errors.New("connection reset")
 
@@ -220,7 +230,9 @@ func (p testPeers) NotDone(err error) bool { return errors.Is(err, errDown) }
 
 func (p testPeers) Call(ctx context.Context, m placement.Member, body []byte) ([]byte, error) {
 	p.net.mu.Lock()
-	p.net.calls[p.from]++
+	if kind := body[1]; kind == 1 || kind == 2 || kind == 5 {
+		p.net.calls[p.from]++
+	}
 	to, up := p.net.members[m.ID]
 	var f fault
 	if p.net.faults != nil {
@@ -231,8 +243,12 @@ func (p testPeers) Call(ctx context.Context, m placement.Member, body []byte) ([
 		return nil, errDown
 	}
 	if f.kind == frozen {
-		<-ctx.Done()
-		return nil, context.Cause(ctx)
+		select {
+		case <-time.After(linkPings):
+			return nil, errBroken
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	if f.delay > 0 {
 		time.Sleep(f.delay) // in a bubble

@@ -26,9 +26,17 @@ type gatewayShard struct {
 	active map[journey.ID]*activation
 }
 
+// activation is a journey's actor, or nil and what was sent to it while somebody
+// else has claimed the journey.
 type activation struct {
 	pid        *actor.PID
 	unanswered int
+	held       []delivery
+}
+
+type delivery struct {
+	message any
+	replyTo *actor.PID
 }
 
 func newGateway(root *actor.RootContext, props *actor.Props) *gateway {
@@ -65,6 +73,11 @@ func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
 	}
 	a.unanswered++
 	pid := a.pid
+	if pid == nil {
+		a.held = append(a.held, delivery{message, replyTo})
+		s.Unlock()
+		return
+	}
 	s.Unlock()
 	g.root.RequestWithCustomSender(pid, message, replyTo)
 }
@@ -87,13 +100,37 @@ func (g *gateway) settle(id journey.ID, n int) {
 	}
 }
 
-// holds reports whether the journey's actor is in memory.
-func (g *gateway) holds(id journey.ID) bool {
+// claim keeps the journey from becoming active until release. It reports false
+// when the journey is active or claimed: there is one at a time who writes its
+// records here.
+func (g *gateway) claim(id journey.ID) bool {
 	s := g.shard(id)
 	s.Lock()
 	defer s.Unlock()
-	_, ok := s.active[id]
-	return ok
+	if _, active := s.active[id]; active {
+		return false
+	}
+	s.active[id] = &activation{}
+	return true
+}
+
+// release ends a claim and delivers what came meanwhile.
+func (g *gateway) release(id journey.ID) {
+	s := g.shard(id)
+	s.Lock()
+	a := s.active[id]
+	held := a.held
+	if len(held) == 0 {
+		delete(s.active, id)
+		s.Unlock()
+		return
+	}
+	a.pid, a.held = g.root.Spawn(g.props), nil
+	pid := a.pid
+	s.Unlock()
+	for _, d := range held {
+		g.root.RequestWithCustomSender(pid, d.message, d.replyTo)
+	}
 }
 
 // active counts the journeys whose actor is in memory.

@@ -16,6 +16,7 @@ import (
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
 	"sojourn/actors/internal/envelope"
+	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/cluster/placement"
 	"sojourn/cts/session"
@@ -74,12 +75,15 @@ type Journeys struct {
 	config  Config
 	effects effects
 	logger  *slog.Logger
+	// sealed is set when this member has ceased to answer for any journey.
+	sealed   atomic.Bool
+	suspects suspects
 
 	system  *actor.ActorSystem
 	crew    *crew
 	mux     *mux
 	gateway *gateway
-	records *records
+	slots   *slots
 
 	base      context.Context // ends when Close is called
 	cancel    context.CancelCauseFunc
@@ -113,6 +117,9 @@ func New(c Config) (*Journeys, error) {
 	if c.MaxEnded == 0 {
 		c.MaxEnded = 4_000_000
 	}
+	if c.Replicas == 0 {
+		c.Replicas = 3
+	}
 	if c.StepTimeout == 0 {
 		c.StepTimeout = 30 * time.Second
 	}
@@ -122,7 +129,7 @@ func New(c Config) (*Journeys, error) {
 		logger:  c.Logger,
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),
-		records: newRecords(c.MaxWaiting, c.MaxEnded),
+		slots:   newSlots(c.MaxWaiting, c.MaxEnded),
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.deadlines = newDeadlines(j.base)
@@ -166,7 +173,7 @@ func (j *Journeys) run(e *errand, f func(ctx context.Context)) {
 	}
 }
 
-// sweep expires records once a second.
+// sweep expires slots once a second.
 func (j *Journeys) sweep() {
 	defer j.work.Done()
 	tick := time.NewTicker(time.Second)
@@ -174,7 +181,7 @@ func (j *Journeys) sweep() {
 	for {
 		select {
 		case <-tick.C:
-			j.records.sweep(j.config.Now())
+			j.slots.sweep(j.config.Now())
 		case <-j.base.Done():
 			return
 		}
@@ -206,7 +213,10 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	}
 	j.counts.started.Add(1)
 	if ask, ok := step.(journey.Ask); ok && !state.Traced {
-		t := trace{tree: plan.Name, version: plan.Version, noSession: r.NoSession, request: state.Request}
+		t := trace{
+			tree: plan.Name, version: plan.Version, noSession: r.NoSession, request: state.Request,
+			set: j.beginners(id, settings.JourneyReplicas),
+		}
 		raw, err := t.encode()
 		if err != nil {
 			return journey.Reply{}, fmt.Errorf("encode trace: %w", err)
@@ -217,7 +227,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 			return j.fill(ctx, r, reply)
 		}
 	}
-	if j.records.full() {
+	if j.slots.full() {
 		return journey.Reply{}, errFull
 	}
 	m := &begin{errand: j.errand(ctx), id: id, request: r, plan: plan.Plan, state: state, step: step}
@@ -230,6 +240,18 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 }
 
 var errFull = &session.UnavailableError{Reason: "too many journeys in progress", RetryAfter: 5 * time.Second}
+
+// beginners are the members that may begin a journey, the first by rank.
+func (j *Journeys) beginners(id journey.ID, n int) register.Set {
+	if n == 0 {
+		n = j.config.Replicas
+	}
+	set := j.config.View().Replicas(make([]placement.MemberID, 0, n), id, n)
+	if len(set) == 0 {
+		set = append(set, j.config.Self)
+	}
+	return set
+}
 
 // ref is what the authId of a journey says.
 func (j *Journeys) ref(id journey.ID, r journey.StartRequest, s journey.State, p *journey.Plan, env journey.Env) journey.Ref {
@@ -362,25 +384,25 @@ func (j *Journeys) errand(ctx context.Context) errand {
 	return errand{until: until}
 }
 
-// route has a message answered where the journey lives or is to live: here,
-// where it costs no more than with one member, or at another member.
+// route has a message answered by the first member by rank: here, where it
+// costs no more than with one member, or elsewhere.
 func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *offer) (journey.Reply, error) {
 	view := j.config.View()
-	home, _ := view.Home(id)
-	ours := home.ID == j.config.Self && !home.Draining
+	first, _ := view.Owner(id)
+	ours := first.ID == j.config.Self
+	if m, ok := message.(*begin); ok && !(ours && !first.Draining) {
+		return j.hand(ctx, m)
+	}
 	if ours {
 		reply, err := j.here(ctx, id, message, own)
-		if !errors.Is(err, envelope.ErrNotHere) {
+		if !retried(err) {
 			return reply, err
 		}
 	}
-	switch m := message.(type) {
-	case *begin:
-		return j.hand(ctx, m)
-	case *resume:
-		return j.seek(ctx, m, ours)
+	if m, ok := message.(*resume); ok {
+		return j.seek(ctx, m)
 	}
-	panic(fmt.Sprintf("message %T is not known", message))
+	return journey.Reply{}, j.final(envelope.ErrCutOff)
 }
 
 // here sends a message to the journey's actor, does what the actor leaves to
@@ -403,38 +425,4 @@ func (j *Journeys) here(ctx context.Context, id journey.ID, message any, own *of
 		return journey.Reply{}, unavailable(answer.err)
 	}
 	return answer.reply, nil
-}
-
-// counts are the counters behind Metrics.
-type counts struct {
-	started, succeeded, failed, replayed, forwarded, served atomic.Int64
-}
-
-// Metrics are the front door's counters and gauges since the start of the
-// process.
-type Metrics struct {
-	// Started counts starts, the ones that left no trace included; Succeeded
-	// and Failed count ends; Replayed counts repeated requests that were given
-	// the reply of the first.
-	Started, Succeeded, Failed, Replayed int64
-	// Forwarded counts messages sent to other members, Served those taken from
-	// them.
-	Forwarded, Served int64
-	// Waiting and Ended count records; Active counts actors in memory.
-	Waiting, Ended, Active int64
-}
-
-// Metrics returns the current figures.
-func (j *Journeys) Metrics() Metrics {
-	return Metrics{
-		Started:   j.counts.started.Load(),
-		Succeeded: j.counts.succeeded.Load(),
-		Failed:    j.counts.failed.Load(),
-		Replayed:  j.counts.replayed.Load(),
-		Forwarded: j.counts.forwarded.Load(),
-		Served:    j.counts.served.Load(),
-		Waiting:   j.records.waiting.Load(),
-		Ended:     j.records.ended.Load(),
-		Active:    int64(j.gateway.active()),
-	}
 }

@@ -126,6 +126,18 @@ func (m *testMember) answer(t testing.TB, ref journey.Ref, values ...string) (jo
 	return m.Resume(t.Context(), resumeWith(ref, values...))
 }
 
+// acts answers a step at this very member, whoever ranks first.
+func (m *testMember) acts(t testing.TB, ref journey.Ref, values ...string) (journey.Reply, error) {
+	t.Helper()
+	request := resumeWith(ref, values...)
+	d, err := m.digester.of(request.Answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &resume{errand: m.errand(t.Context()), request: request, digest: d}
+	return m.here(t.Context(), ref.Journey, own, &own.offer)
+}
+
 // resumeWith answers name, password, or both, by the number of values; a
 // single value that is "yes" presses a button.
 func resumeWith(ref journey.Ref, values ...string) journey.ResumeRequest {
@@ -455,7 +467,7 @@ func TestUnknown(t *testing.T) {
 
 func TestLimitOnWaitingJourneys(t *testing.T) {
 	m := newMember(t, time.Now)
-	m.records.maxWaiting = 1
+	m.slots.maxWaiting = 1
 	a, b := m.start(t, "Steps"), m.start(t, "Steps")
 	waiting, err := m.answer(t, a.Ref, "demo")
 	if err != nil {

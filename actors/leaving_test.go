@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"sojourn/actors/identity"
 	"sojourn/actors/journey"
@@ -12,8 +13,8 @@ import (
 	"sojourn/cluster/placement"
 )
 
-// TestDraining: a member that leaves keeps the journeys that it has, is asked
-// for them first, and takes no new ones.
+// TestDraining: the journeys of a member that leaves go on at others, and it
+// takes no new ones.
 func TestDraining(t *testing.T) {
 	c := newCluster(t, 3)
 	waiting := c.kept()
@@ -29,7 +30,7 @@ func TestDraining(t *testing.T) {
 	if err != nil {
 		t.Fatalf("a journey of a draining member: %v", err)
 	}
-	if hops := c.net.total() - before; hops != 1 {
+	if hops := c.net.total() - before; hops > 1 {
 		t.Errorf("%d hops to a journey of a draining member", hops)
 	}
 	if _, err := c.members[0].answer(t, third.Ref, "yes"); err != nil {
@@ -39,8 +40,8 @@ func TestDraining(t *testing.T) {
 	if err != nil || again.Token != first.Token {
 		t.Errorf("a repeated first answer: %v", err)
 	}
-	if n := c.users.checks.Load(); n != 2 {
-		t.Errorf("%d password checks, want one for each journey", n)
+	if n := len(c.sessions.byJourney); n != 2 {
+		t.Errorf("%d sessions, want one for each journey", n)
 	}
 
 	long := journey.StartRequest{Realm: realm.Root, Tree: "Login", Request: node.Request{
@@ -48,6 +49,7 @@ func TestDraining(t *testing.T) {
 		Parameters: map[string][]string{"x": {strings.Repeat("long", maxTrace)}},
 	}}
 	name, password := "demo", identity.Secret("secret")
+	had := c.members[0].Metrics().Waiting
 	for range 10 {
 		traceless := c.members[0].start(t, "Steps")
 		kept, err := c.members[0].Start(t.Context(), long)
@@ -71,8 +73,8 @@ func TestDraining(t *testing.T) {
 			t.Errorf("zero-page login at a draining member: %+v, %v", done, err)
 		}
 	}
-	if n := c.members[0].Metrics().Waiting; n != 0 {
-		t.Errorf("%d journeys wait at the draining member", n)
+	if n := c.members[0].Metrics().Waiting; n > had {
+		t.Errorf("%d journeys wait at the draining member, %d before it began to leave", n, had)
 	}
 	c.see("member-0-", "member-1-", "member-2-")
 	if reply := c.members[0].start(t, "Login"); c.views[0].Load().Len() != 3 || reply.Ref.Journey == (journey.ID{}) {
@@ -96,18 +98,20 @@ func TestStartAtAMemberThatStarts(t *testing.T) {
 // takes the journey; if it is not known whether one did, the client is told so.
 func TestStartAtAMemberThatLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3)
+		c := newCluster(t, 4)
 		defer c.close()
-		c.see("member-0-", "member-1", "member-2")
+		c.see("member-0-", "member-1", "member-2", "member-3")
 		long := journey.StartRequest{Realm: realm.Root, Tree: "Login", Request: node.Request{
 			Parameters: map[string][]string{"x": {strings.Repeat("long", maxTrace)}},
 		}}
 		for kind, unknown := range map[faultKind]bool{refused: false, loseRequest: true, loseAnswer: true} {
 			hits := 0
 			for range 16 {
-				hit := false
-				c.net.inject(func(_, to placement.MemberID) fault {
-					if hit = hit || to == "member-1"; to == "member-1" {
+				time.Sleep(refusedFor) // until it is asked first again
+				hit, calls := false, 0
+				c.net.inject(func(_, to placement.MemberID) fault { // the start itself, no record of it
+					if calls++; calls == 1 && to == "member-1" {
+						hit = true
 						return fault{kind: kind}
 					}
 					return fault{}
@@ -128,6 +132,9 @@ func TestStartAtAMemberThatLeaves(t *testing.T) {
 			}
 		}
 		c.net.inject(func(_, _ placement.MemberID) fault { return fault{kind: refused} })
+		_, err := c.members[0].Start(t.Context(), long)
+		wantUnavailable(t, err)
+		c.see("member-0-")
 		if reply, err := c.members[0].Start(t.Context(), long); err != nil || reply.Ask == nil {
 			t.Errorf("a leaving member alone: %+v, %v", reply, err)
 		}

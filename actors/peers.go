@@ -2,10 +2,12 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
 	"sojourn/actors/internal/envelope"
+	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/cluster/placement"
 )
@@ -37,7 +39,7 @@ func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envel
 			a = envelope.Answer{Err: fmt.Errorf("a request of member %s panicked", from)}
 		}
 	}()
-	if j.base.Err() != nil {
+	if j.base.Err() != nil || j.sealed.Load() {
 		return envelope.Answer{Err: &envelope.RefusedError{Reason: errClosing.Reason}}
 	}
 	message, err := envelope.Decode(body)
@@ -52,14 +54,43 @@ func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envel
 	case *envelope.Resume:
 		own := &resume{errand: j.errand(ctx), request: m.Request, digest: m.Digest, find: m.Find}
 		a.Reply, a.Err = j.here(ctx, m.Request.Ref.Journey, own, &own.offer)
+		if retried(a.Err) && !errors.Is(a.Err, envelope.ErrNotHere) { // what the older member does not know
+			a.Err = j.final(a.Err)
+		}
+	case *envelope.Advance:
+		own := &resume{errand: j.errand(ctx), request: m.Request, digest: m.Digest}
+		a.Reply, a.Err = j.here(ctx, m.Request.Ref.Journey, own, &own.offer)
+	case *envelope.Promise:
+		j.counts.promisesServed.Add(1)
+		said := j.slots.promise(m.ID, m.Epoch, m.Expires)
+		a.Promised = &said
+	case *envelope.Accept:
+		a.Accepted = j.accept(from, m)
 	}
 	return a
+}
+
+// accept keeps the records that another member wrote.
+func (j *Journeys) accept(from string, m *envelope.Accept) []envelope.Accepted {
+	j.counts.acceptsServed.Add(int64(len(m.Copies)))
+	said := make([]envelope.Accepted, len(m.Copies))
+	now := j.config.Now()
+	for i, c := range m.Copies {
+		r, err := register.ReadRecord(c.Record, j.slots.names.name)
+		if err != nil {
+			j.logger.Warn("a record of another member cannot be read", "member", from, "journey", c.ID, "bytes", len(c.Record), "err", err)
+			said[i].Full = true // not this member's to keep
+			continue
+		}
+		said[i] = j.slots.accept(c.ID, r, c.Record, now)
+	}
+	return said
 }
 
 // receive begins a journey for a member that may not keep it. The tree's start
 // is run here, on the version that this member has.
 func (j *Journeys) receive(ctx context.Context, m *envelope.Start) (journey.Reply, error) {
-	if j.records.full() {
+	if j.slots.full() {
 		return journey.Reply{}, errFull
 	}
 	r := m.Request

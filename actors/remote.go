@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sojourn/actors/internal/envelope"
@@ -12,11 +15,16 @@ import (
 	"sojourn/cts/session"
 )
 
-// Between two tries at a member whose answer was lost. The pause doubles.
+// Between two rounds of asking the members for a journey. The pause doubles,
+// and no two requests make the same.
 const (
 	firstPause = 10 * time.Millisecond
 	maxPause   = 200 * time.Millisecond
 )
+
+// patience is how long a request goes round the members before it is answered
+// as unavailable: longer than a dead link takes to be found.
+const patience = 2 * time.Second
 
 // viewSpread is how long a new member may be unknown to others, and before
 // which no journey is called unknown: the newcomer may have it.
@@ -47,21 +55,21 @@ func (j *Journeys) hand(ctx context.Context, m *begin) (journey.Reply, error) {
 	}
 	ctx, end := j.limited(ctx, m.until)
 	defer end()
-	view := j.config.View()
-	for _, to := range view.Rank(m.id, view.Len()) {
+	for _, to := range j.ranked(j.config.View(), m.id) {
 		if ctx.Err() != nil {
-			return journey.Reply{}, j.lost(ctx)
+			return journey.Reply{}, j.lostTo(ctx)
 		}
 		if to.ID == j.config.Self {
-			return j.here(ctx, m.id, m, &m.offer)
+			reply, err := j.here(ctx, m.id, m, &m.offer)
+			return reply, j.final(err)
 		}
-		reply, err := j.call(ctx, to, body)
+		a, err := j.call(ctx, to, body)
 		switch {
 		case errors.Is(err, errNotAsked):
 		case errors.Is(err, errLostCall):
-			return journey.Reply{}, j.lost(ctx)
+			return journey.Reply{}, j.lostTo(ctx)
 		default:
-			return reply, err
+			return a.Reply, j.final(err)
 		}
 	}
 	return journey.Reply{}, &session.UnavailableError{Reason: "no member can take the journey", RetryAfter: time.Second}
@@ -69,37 +77,43 @@ func (j *Journeys) hand(ctx context.Context, m *begin) (journey.Reply, error) {
 
 // call sends a message to another member. Its error is errNotAsked, errLostCall
 // or what the member answered.
-func (j *Journeys) call(ctx context.Context, to placement.Member, body []byte) (journey.Reply, error) {
+func (j *Journeys) call(ctx context.Context, to placement.Member, body []byte) (envelope.Answer, error) {
 	if j.config.Peers == nil {
-		return journey.Reply{}, errNotAsked
+		return envelope.Answer{}, errNotAsked
 	}
 	j.counts.forwarded.Add(1)
 	raw, err := j.config.Peers.Call(ctx, to, body)
 	switch {
 	case err != nil && j.config.Peers.NotDone(err):
-		return journey.Reply{}, errNotAsked
+		j.suspects.add(to.ID, refusedFor)
+		return envelope.Answer{}, errNotAsked
 	case err != nil:
-		return journey.Reply{}, errLostCall
+		if ctx.Err() == nil {
+			j.suspects.add(to.ID, silentFor)
+		}
+		return envelope.Answer{}, errLostCall
 	}
+	j.suspects.clear(to.ID)
 	answer, err := envelope.DecodeAnswer(raw)
 	if err != nil {
 		j.logger.Warn("an answer of another member cannot be read", "member", to.ID, "bytes", len(raw), "err", err)
-		return journey.Reply{}, errLost
+		return envelope.Answer{}, errLost
 	}
 	if _, refused := errors.AsType[*envelope.RefusedError](answer.Err); refused {
-		return journey.Reply{}, errNotAsked
+		return envelope.Answer{}, errNotAsked
 	}
-	return answer.Reply, answer.Err
+	return answer, answer.Err
 }
 
-// lost is the answer to a request whose outcome is not known.
-func (j *Journeys) lost(ctx context.Context) error {
+// lostTo is the answer to a request whose outcome is not known.
+func (j *Journeys) lostTo(ctx context.Context) error {
 	switch {
 	case j.base.Err() != nil:
 		return errClosing
 	case ctx.Err() != nil:
 		return unavailable(context.Cause(ctx))
 	}
+	j.counts.unavailableLost.Add(1)
 	return errLost
 }
 
@@ -113,140 +127,255 @@ func (j *Journeys) limited(ctx context.Context, until time.Time) (context.Contex
 	}
 }
 
-// search takes a journey's answers from member to member until one has the
-// journey, or may activate it. The steps of a journey can be asked for again:
-// the same answers to the same step wait for it or get its reply.
+// search takes a journey's answers from member to member until one has acted
+// on them. They can be given again: the same answers to the same step wait for
+// it or get its reply.
 type search struct {
-	j    *Journeys
-	m    *resume
-	said map[attempt]error // ErrNotHere or errNotAsked, by whom
-
-	bodies map[bool][]byte // the message, by attempt.find
+	j *Journeys
+	m *resume
+	// said is what each member answered last, other than a reply.
+	said map[placement.MemberID]error
+	// advance and old are the message, for members that hold replicas and for
+	// those that do not.
+	advance, old []byte
 }
 
-// attempt is one way to ask one member. With find the member must not replay
-// the journey's start.
-type attempt struct {
-	member placement.MemberID
-	find   bool
-}
-
-// seek answers a step of a journey that lives at another member, or may do so.
-// askedHere says that this member has been asked and does not have it.
-func (j *Journeys) seek(ctx context.Context, m *resume, askedHere bool) (journey.Reply, error) {
+// seek has a step of a journey answered by the first member by rank that can.
+// It leads the journey, or takes it over.
+func (j *Journeys) seek(ctx context.Context, m *resume) (journey.Reply, error) {
 	ctx, end := j.limited(ctx, m.until)
 	defer end()
-	s := &search{j: j, m: m, said: map[attempt]error{}, bodies: map[bool][]byte{}}
-	if askedHere {
-		s.said[attempt{j.config.Self, false}] = envelope.ErrNotHere
-		s.said[attempt{j.config.Self, true}] = envelope.ErrNotHere
-	}
-	alone, waited := j.config.Peers == nil, false
-	for pause := firstPause; ctx.Err() == nil; {
+	s := &search{j: j, m: m, said: map[placement.MemberID]error{}}
+	begun, spread := time.Now(), false
+	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		view := j.config.View()
-		to, ok := s.next(view)
-		if !ok {
-			err := s.unknown(ctx, view)
-			if alone || waited || !errors.Is(err, journey.ErrGone) {
-				return journey.Reply{}, err
+		reply, err := s.round(ctx, view)
+		if !retried(err) {
+			return reply, err
+		}
+		if s.unknown(view) {
+			if spread || j.config.Peers == nil || j.config.Runs != nil && !s.asksOld(view) {
+				return journey.Reply{}, s.gone(ctx)
 			}
-			waited = true
+			spread = true
 			rest(ctx, viewSpread)
 			continue
 		}
-		reply, err := s.ask(ctx, view, to)
-		switch {
-		case errors.Is(err, envelope.ErrNotHere), errors.Is(err, errNotAsked):
-			s.said[to] = err
-		case !errors.Is(err, errLostCall):
-			return reply, err
-		case to.find && !s.findOnly(): // worth one try: others can activate the journey
-			s.said[to] = errNotAsked
-		default:
-			rest(ctx, pause)
-			pause = min(2*pause, maxPause)
+		if time.Since(begun) > patience {
+			return journey.Reply{}, j.final(err)
 		}
+		rest(ctx, pause/2+rand.N(pause/2)) //nolint:gosec // spreads requests, hides nothing
 	}
-	return journey.Reply{}, j.lost(ctx)
+	return journey.Reply{}, j.lostTo(ctx)
 }
 
-// findOnly reports whether no member may activate the journey: it is past its
-// first answer, so that some member has it, or nobody.
-func (s *search) findOnly() bool { return len(s.m.request.Ref.Trace) == 0 }
+// retried reports whether another member, or the same one a little later, can
+// answer where this error was met.
+func retried(err error) bool {
+	if err == nil {
+		return false
+	}
+	_, fenced := errors.AsType[*envelope.FencedError](err)
+	return fenced || errors.Is(err, errNotAsked) || errors.Is(err, errLostCall) ||
+		errors.Is(err, envelope.ErrNotHere) || errors.Is(err, envelope.ErrCutOff)
+}
 
-// order lists whom to ask, in order. A journey that is here is asked for here.
-// One that began to live at a member before that member began to leave is
-// still there, if it was answered at all. After these come all by rank.
-func (s *search) order(view placement.View) []attempt {
+// final is what a client is told of an error that more asking did not mend.
+func (j *Journeys) final(err error) error {
+	switch {
+	case !retried(err):
+		return err
+	case errors.Is(err, errLostCall):
+		j.counts.unavailableLost.Add(1)
+		return errLost
+	}
+	j.counts.unavailableCutOff.Add(1)
+	switch {
+	case errors.Is(err, errNotAsked), errors.Is(err, envelope.ErrNotHere):
+		return &session.UnavailableError{Reason: "a member cannot be asked for the journey", RetryAfter: time.Second}
+	}
+	return &session.UnavailableError{Reason: envelope.ErrCutOff.Error(), RetryAfter: time.Second, Unknown: true}
+}
+
+// round asks the members by rank, each once. One that is told of as the leader
+// comes next.
+func (s *search) round(ctx context.Context, view placement.View) (journey.Reply, error) {
+	order := s.order(view)
+	asked := make(map[placement.MemberID]bool, len(order))
+	err := errNotAsked
+	for len(order) > 0 && ctx.Err() == nil {
+		to := order[0]
+		order = order[1:]
+		if asked[to.ID] {
+			continue
+		}
+		asked[to.ID] = true
+		var reply journey.Reply
+		reply, err = s.ask(ctx, to)
+		if !retried(err) {
+			return reply, err
+		}
+		s.said[to.ID] = err
+		if fenced, ok := errors.AsType[*envelope.FencedError](err); ok {
+			if leader, ok := view.Member(fenced.Epoch.Member); ok && !asked[leader.ID] {
+				order = append([]placement.Member{leader}, order...)
+			}
+		}
+	}
+	return journey.Reply{}, err
+}
+
+// order lists whom to ask. A journey that began to live at a member of the old
+// protocol, before that began to leave, is still there.
+func (s *search) order(view placement.View) []placement.Member {
 	id := s.m.request.Ref.Journey
-	order := make([]attempt, 0, view.Len()+2)
-	if s.j.holds(id) {
-		order = append(order, attempt{s.j.config.Self, true})
-	}
-	if home, ok := view.Home(id); ok && home.Draining {
-		order = append(order, attempt{home.ID, true})
-	}
-	for _, m := range view.Rank(id, view.Len()) {
-		order = append(order, attempt{m.ID, s.findOnly()})
+	order := s.j.ranked(view, id)
+	if home, ok := view.Home(id); ok && home.Draining && home.Protocol < placement.ReplicaProtocol {
+		order = append([]placement.Member{home}, order...)
 	}
 	return order
 }
 
-func (s *search) next(view placement.View) (attempt, bool) {
-	for _, a := range s.order(view) {
-		if s.said[a] == nil {
-			return a, true
+// unknown reports whether all members of the view have answered that they have
+// nothing of the journey.
+func (s *search) unknown(view placement.View) bool {
+	for _, m := range view.Members() {
+		if !errors.Is(s.said[m.ID], envelope.ErrNotHere) {
+			return false
 		}
 	}
-	return attempt{}, false
+	return view.Len() > 0
 }
 
-// unknown is the answer when nobody who could be asked has the journey. It is
-// over only if all members of the view were asked, and the view is not that of
-// a minority.
-func (s *search) unknown(ctx context.Context, view placement.View) error {
+// asksOld reports whether the view has members that hold no replicas.
+func (s *search) asksOld(view placement.View) bool {
 	for _, m := range view.Members() {
-		if !errors.Is(s.said[attempt{m.ID, s.findOnly()}], envelope.ErrNotHere) {
-			return &session.UnavailableError{Reason: "a member cannot be asked for the journey", RetryAfter: time.Second}
+		if m.Protocol < placement.ReplicaProtocol {
+			return true
 		}
 	}
-	if view.Len() == 0 {
-		return &session.UnavailableError{Reason: "this member is in no view", RetryAfter: time.Second}
-	}
+	return false
+}
+
+// gone is the answer when nobody has the journey: it is over, unless this
+// member may be cut off from those that have it.
+func (s *search) gone(ctx context.Context) error {
 	if s.j.config.Quorum != nil {
 		if err := s.j.config.Quorum(ctx); err != nil {
+			s.j.counts.unavailableQuorum.Add(1)
 			return unavailable(err)
 		}
 	}
 	return journey.ErrGone
 }
 
-func (s *search) ask(ctx context.Context, view placement.View, to attempt) (journey.Reply, error) {
-	if to.member == s.j.config.Self {
-		own := &resume{errand: errand{until: s.m.until}, request: s.m.request, digest: s.m.digest, find: to.find}
+func (s *search) ask(ctx context.Context, to placement.Member) (journey.Reply, error) {
+	switch {
+	case to.ID == s.j.config.Self:
+		own := &resume{errand: errand{until: s.m.until}, request: s.m.request, digest: s.m.digest}
 		return s.j.here(ctx, s.m.request.Ref.Journey, own, &own.offer)
+	case to.Protocol < placement.ReplicaProtocol:
+		return s.askOld(ctx, to)
 	}
-	member, ok := view.Member(to.member)
-	if !ok {
-		return journey.Reply{}, errNotAsked
-	}
-	body, ok := s.bodies[to.find]
-	if !ok {
-		var err error
-		body, err = envelope.Encode(&envelope.Resume{Digest: s.m.digest, Find: to.find, Request: s.m.request})
+	if s.advance == nil {
+		body, err := envelope.Encode(&envelope.Advance{Digest: s.m.digest, Request: s.m.request})
 		if err != nil {
 			return journey.Reply{}, fmt.Errorf("send a journey's answers: %w", err)
 		}
-		s.bodies[to.find] = body
+		s.advance = body
 	}
-	return s.j.call(ctx, member, body)
+	a, err := s.j.call(ctx, to, s.advance)
+	return a.Reply, err
 }
 
-// holds reports whether this member has a record of the journey or is at work
-// on it.
-func (j *Journeys) holds(id journey.ID) bool {
-	rec, over := j.records.get(id)
-	return rec != nil || over || j.gateway.holds(id)
+// askOld asks a member that holds no replicas: what it has, nobody else has, so
+// that it is asked again if its answer was lost. It must not replay the start of
+// a journey that is to have replicas.
+func (s *search) askOld(ctx context.Context, to placement.Member) (journey.Reply, error) {
+	if s.old == nil {
+		find := !begunOld(s.m.request.Ref.Trace)
+		body, err := envelope.Encode(&envelope.Resume{Digest: s.m.digest, Find: find, Request: s.m.request})
+		if err != nil {
+			return journey.Reply{}, fmt.Errorf("send a journey's answers: %w", err)
+		}
+		s.old = body
+	}
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		a, err := s.j.call(ctx, to, s.old)
+		_, there := s.j.config.View().Member(to.ID)
+		if !errors.Is(err, errLostCall) || ctx.Err() != nil || !there {
+			return a.Reply, err
+		}
+		rest(ctx, pause)
+	}
+}
+
+// ranked are the members by rank for a journey, those last that did not answer
+// just now.
+func (j *Journeys) ranked(view placement.View, id journey.ID) []placement.Member {
+	all := view.Rank(id, view.Len())
+	if j.suspects.none() {
+		return all
+	}
+	order := make([]placement.Member, 0, len(all))
+	for _, suspected := range []bool{false, true} {
+		for _, m := range all {
+			if j.suspects.has(m.ID) == suspected {
+				order = append(order, m)
+			}
+		}
+	}
+	return order
+}
+
+// How long a member is asked last: one that refused a connection, and one whose
+// answer was lost.
+const (
+	refusedFor = 5 * time.Second
+	silentFor  = 2 * time.Second
+)
+
+// suspects are members that did not answer just now, by this member's own
+// experience. It is a guess that costs nothing but a detour: whoever is asked
+// takes the journey over.
+type suspects struct {
+	mu    sync.Mutex
+	until map[placement.MemberID]time.Time
+	some  atomic.Bool
+}
+
+func (s *suspects) none() bool { return !s.some.Load() }
+
+func (s *suspects) add(m placement.MemberID, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until == nil {
+		s.until = map[placement.MemberID]time.Time{}
+	}
+	s.until[m] = time.Now().Add(d)
+	s.some.Store(true)
+}
+
+func (s *suspects) clear(m placement.MemberID) {
+	if s.none() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.until, m)
+	s.some.Store(len(s.until) > 0)
+}
+
+func (s *suspects) has(m placement.MemberID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until, ok := s.until[m]
+	if ok && !time.Now().Before(until) {
+		delete(s.until, m)
+		s.some.Store(len(s.until) > 0)
+		return false
+	}
+	return ok
 }
 
 // rest waits, or less when ctx ends.

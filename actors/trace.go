@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 )
@@ -17,16 +18,20 @@ type trace struct {
 	version   journey.Version
 	noSession bool
 	request   node.Request // locales and parameters of the first request
+	// set are the members that may begin the journey, the first by rank first;
+	// empty in the traces of members that knew of no replicas.
+	set register.Set
 }
 
 // maxTrace bounds an encoded trace, in bytes; a start with a longer one is
 // kept like any other journey.
 const maxTrace = 2 << 10
 
-// The encoding is: version byte, flags, tree version (16), length of the tree's
-// name (uvarint), name, then the request as JSON unless it is empty.
+// The encoding is: version byte, flags, tree version (16), set, length of the
+// tree's name (uvarint), name, then the request as JSON unless it is empty.
+// Version 1 has no set.
 const (
-	traceVersion   = 1
+	traceVersion   = 2
 	traceNoSession = 1 << 0
 	traceRequest   = 1 << 1
 )
@@ -46,9 +51,10 @@ func (t trace) encode() ([]byte, error) {
 			return nil, err
 		}
 	}
-	b := make([]byte, 0, 24+len(t.tree)+len(request))
+	b := make([]byte, 0, 24+17*len(t.set)+len(t.tree)+len(request))
 	b = append(b, traceVersion, flags)
 	b = append(b, t.version[:]...)
+	b = register.AppendSet(b, t.set)
 	b = binary.AppendUvarint(b, uint64(len(t.tree)))
 	b = append(b, t.tree...)
 	return append(b, request...), nil
@@ -56,11 +62,17 @@ func (t trace) encode() ([]byte, error) {
 
 func decodeTrace(raw []byte) (trace, error) {
 	var t trace
-	if len(raw) < 2+len(t.version) || len(raw) > maxTrace || raw[0] != traceVersion {
+	if len(raw) < 2+len(t.version) || len(raw) > maxTrace || raw[0] < 1 || raw[0] > traceVersion {
 		return t, errTrace
 	}
-	flags := raw[1]
+	version, flags := raw[0], raw[1]
 	raw = raw[2+copy(t.version[:], raw[2:]):]
+	if version > 1 {
+		var err error
+		if t.set, raw, err = register.ParseSet(raw); err != nil {
+			return t, errTrace
+		}
+	}
 	n, used := binary.Uvarint(raw)
 	if used <= 0 || n > maxTrace || int(n) > len(raw)-used { //nolint:gosec // bounded by maxTrace
 		return t, errTrace
@@ -99,3 +111,6 @@ type noRandom struct{}
 var errReplayRandom = errors.New("a replayed start may not draw random bytes")
 
 func (noRandom) Read([]byte) (int, error) { return 0, errReplayRandom }
+
+// begunOld reports whether a trace is of a member that knows of no replicas.
+func begunOld(trace []byte) bool { return len(trace) > 0 && trace[0] == 1 }

@@ -1,0 +1,194 @@
+package actors
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"sojourn/actors/journey"
+	"sojourn/cts/session"
+)
+
+// body is what a record says of a journey: how it waits, or how it ended.
+type body struct {
+	kind bodyKind
+	// step is the current step of a waiting journey, the last one of an ended
+	// one. digest is of the answers that led here, so that a repeat of the same
+	// request is known for what it is.
+	step   uint32
+	digest digest
+	// expires is when the journey ends unfinished.
+	expires time.Time
+	// replicas is how many members its realm wanted to hold it.
+	replicas int
+	state    []byte // encoded, of a waiting journey
+	end      *ended // of an ended one, until its reply is no longer kept
+}
+
+type bodyKind byte
+
+const (
+	waits bodyKind = 1
+	// decided is an end that the token store has decided: the journey's session
+	// was created.
+	decided bodyKind = 2
+	// failed is any other end: the record itself decides it.
+	failed bodyKind = 3
+)
+
+// The encoding is: version byte, kind, step (uvarint), digest (16), expires
+// (varint, nanoseconds of Unix time), replicas (a byte); then the state as the
+// rest, or one byte that says whether a reply is kept, and the reply.
+const bodyVersion = 1
+
+var errBody = errors.New("not the body of a journey's record")
+
+func (b *body) encode() []byte {
+	raw := make([]byte, 0, 40+len(b.state))
+	raw = append(raw, bodyVersion, byte(b.kind))
+	raw = binary.AppendUvarint(raw, uint64(b.step))
+	raw = append(raw, b.digest[:]...)
+	raw = binary.AppendVarint(raw, b.expires.UnixNano())
+	raw = append(raw, byte(b.replicas))
+	switch {
+	case b.kind == waits:
+		return append(raw, b.state...)
+	case b.end == nil:
+		return append(raw, 0)
+	}
+	return b.end.append(append(raw, 1))
+}
+
+// kindOf is the kind of an encoded body, zero for none.
+func kindOf(raw []byte) bodyKind {
+	if len(raw) < 2 {
+		return 0
+	}
+	return bodyKind(raw[1])
+}
+
+func decodeBody(raw []byte) (body, error) {
+	r := texts{rest: raw}
+	if r.byte() != bodyVersion {
+		return body{}, errBody
+	}
+	b := body{kind: bodyKind(r.byte())}
+	step := r.uvarint()
+	b.step = uint32(step) //nolint:gosec // compared below
+	r.bad = r.bad || uint64(b.step) != step
+	copy(b.digest[:], r.take(uint64(len(b.digest))))
+	b.expires = time.Unix(0, r.varint()).UTC()
+	b.replicas = int(r.byte())
+	switch b.kind {
+	case waits:
+		b.state, r.rest = r.rest, nil
+	case decided, failed:
+		if r.byte() == 1 {
+			b.end = r.ended()
+		}
+	default:
+		return body{}, errBody
+	}
+	if r.bad || len(r.rest) > 0 {
+		return body{}, errBody
+	}
+	return b, nil
+}
+
+const (
+	endSuccess = 1 << iota
+	endNoSession
+	endLockout
+	endDetails
+)
+
+func (e *ended) append(raw []byte) []byte {
+	var flags byte
+	for i, set := range []bool{e.success, e.noSession, e.lockout, e.details != nil} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	raw = append(raw, flags)
+	for _, s := range []string{e.url, e.message, string(e.token)} {
+		raw = appendText(raw, s)
+	}
+	if e.details != nil {
+		raw = binary.AppendUvarint(raw, uint64(len(e.details)))
+		for _, name := range slices.Sorted(maps.Keys(e.details)) {
+			raw = appendText(appendText(raw, name), e.details[name])
+		}
+	}
+	return raw
+}
+
+func appendText(raw []byte, s string) []byte {
+	return append(binary.AppendUvarint(raw, uint64(len(s))), s...)
+}
+
+// texts takes values off an encoding. After a fault it gives zero values.
+type texts struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *texts) take(n uint64) []byte {
+	if n > uint64(len(r.rest)) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *texts) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *texts) uvarint() uint64 {
+	n, used := binary.Uvarint(r.rest)
+	if used <= 0 {
+		r.bad, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[used:]
+	return n
+}
+
+func (r *texts) varint() int64 {
+	n, used := binary.Varint(r.rest)
+	if used <= 0 {
+		r.bad, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[used:]
+	return n
+}
+
+func (r *texts) text() string { return string(r.take(r.uvarint())) }
+
+func (r *texts) ended() *ended {
+	flags := r.byte()
+	e := &ended{
+		success: flags&endSuccess != 0, noSession: flags&endNoSession != 0, lockout: flags&endLockout != 0,
+		url: r.text(), message: r.text(), token: session.TokenID(r.text()),
+	}
+	if flags&endDetails != 0 {
+		n := r.uvarint()
+		e.details = map[string]string{}
+		for i := uint64(0); i < n && !r.bad; i++ {
+			name := r.text()
+			e.details[name] = r.text()
+		}
+	}
+	return e
+}
+
+// waiting decodes what a waiting journey is waiting in.
+func (b *body) waiting() (journey.State, error) { return journey.Decode(b.state) }

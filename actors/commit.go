@@ -1,0 +1,165 @@
+package actors
+
+import (
+	"context"
+	"errors"
+
+	"sojourn/actors/internal/register"
+	"sojourn/actors/journey"
+)
+
+// confirm has the journey's newest record accepted by a majority, unless it is
+// known to be: nothing is said of a record, not even that an answer comes too
+// late for it, while another member may know better.
+func (j *Journeys) confirm(ctx context.Context, s *stepping) error {
+	l := s.lead
+	if l.certain {
+		return nil
+	}
+	if l.mine {
+		return j.put(ctx, s, l.record, repeats)
+	}
+	return j.put(ctx, s, j.successor(s, l.record.Body), follows)
+}
+
+// commit has what came of a step accepted by a majority, and makes its reply.
+// The success of a journey is the exception: the command that created its
+// session has decided it, and whoever runs the step again comes to the same.
+func (j *Journeys) commit(ctx context.Context, s *stepping) error {
+	if s.err != nil { // another user's: the journey is over
+		j.counts.failed.Add(1)
+		return j.end(ctx, s, failed, &ended{message: s.err.Error()})
+	}
+	if s.done != nil {
+		kind := failed
+		if s.done.Success && !s.done.NoSession {
+			kind = decided
+		}
+		if err := j.end(ctx, s, kind, endedOf(s.done, s.token)); err != nil {
+			return err
+		}
+		j.audit(s)
+		s.reply = journey.Reply{Realm: s.plan.Realm, Done: s.done, Token: s.token}
+		return nil
+	}
+	if s.lead.record == nil && j.slots.full() {
+		return errFull
+	}
+	state, err := s.state.Encode()
+	if err != nil {
+		return err
+	}
+	ref := s.ref
+	ref.Step, ref.Trace = s.state.Step, nil
+	ref.Started, ref.Expires = s.state.Started, s.state.Deadline(s.plan, s.env.Settings)
+	b := body{kind: waits, step: ref.Step, digest: s.digest, expires: ref.Expires, replicas: s.replicas, state: state}
+	if err := j.follow(ctx, s, &b); err != nil {
+		return err
+	}
+	s.reply = journey.Reply{Ref: ref, Ask: s.ask, Realm: s.plan.Realm}
+	return nil
+}
+
+// end notes that the journey is over.
+func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended) error {
+	if s.start != nil { // nobody holds a reference to a journey that ended as it started
+		return nil
+	}
+	b := body{kind: kind, step: s.step, digest: s.digest, expires: s.ref.Expires, replicas: s.replicas, end: e}
+	if kind != decided {
+		return j.follow(ctx, s, &b)
+	}
+	r := j.successor(s, b.encode())
+	r.Expires = max(r.Expires, ceil(b.expires))
+	said := j.slots.propose(s.id, r, register.AppendRecord(nil, r), s.begins(), true, s.env.Now)
+	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait
+		j.tell(r.Members(), s.id, r)
+	}
+	s.lead.certain = false // a change of the set, if it was one, is not committed
+	return nil
+}
+
+// begins reports whether the next record is written without that anybody has
+// promised its epoch.
+func (s *stepping) begins() bool { return s.lead.record == nil && !s.lead.asked }
+
+// follow commits the record that follows the newest one.
+func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
+	r := j.successor(s, b.encode())
+	r.Expires = max(r.Expires, ceil(b.expires))
+	as := follows
+	if s.begins() {
+		as = begins
+	}
+	return j.put(ctx, s, r, as)
+}
+
+// successor is the record after the newest one, with another body. It moves the
+// journey to the members that should hold it by now, and ends such a move.
+func (j *Journeys) successor(s *stepping, body []byte) *register.Record {
+	l, want := s.lead, j.wanted(s.id, s.replicas)
+	if l.record == nil && l.implicit == nil && want == nil { // begun by one that leaves
+		want = j.config.View().Replicas(nil, s.id, s.replicas)
+	}
+	var r *register.Record
+	switch {
+	case l.record == nil:
+		r = register.Begin(l.epoch, l.implicit, want)
+	case len(l.record.Prev) > 0 && l.certain:
+		r = register.Settle(l.record)
+	default:
+		r = register.Change(l.record, want)
+	}
+	r.Epoch, r.Body = l.epoch, body
+	return r
+}
+
+// put has a record accepted by a majority. From then on it is the journey's
+// newest.
+func (j *Journeys) put(ctx context.Context, s *stepping, r *register.Record, as role) error {
+	before := s.lead.record
+	err := j.write(ctx, proposal{s.id, r, as})[0]
+	if err != nil {
+		return err
+	}
+	s.lead.record, s.lead.mine, s.lead.certain = r, true, true
+	if before != nil && len(before.Prev) > 0 && len(r.Prev) == 0 {
+		j.leave(s.id, before.Prev, r)
+	}
+	return nil
+}
+
+// leave tells those that no longer hold a journey where it is.
+func (j *Journeys) leave(id journey.ID, from register.Set, r *register.Record) {
+	var left register.Set
+	for _, m := range from {
+		if !r.Replicas.Has(m) {
+			left = append(left, m)
+		}
+	}
+	if len(left) > 0 {
+		j.counts.stubs.Add(int64(len(left)))
+		j.tell(left, id, r.WithoutBody())
+	}
+}
+
+// settleSoon ends a change of a journey's set, unless the next step does.
+func (j *Journeys) settleSoon(id journey.ID) {
+	j.aside(func() {
+		if !j.gateway.claim(id) {
+			return
+		}
+		defer j.gateway.release(id)
+		h := j.slots.get(id)
+		if !h.Leads(j.config.Self) || !h.certain || len(h.Record.Prev) == 0 {
+			return
+		}
+		r := register.Settle(h.Record)
+		ctx := j.deadlines.at(j.config.Now().Add(stragglers))
+		if err := j.write(ctx, proposal{id, r, follows})[0]; err == nil {
+			j.leave(id, h.Record.Prev, r)
+		} else if !errors.Is(err, journey.ErrGone) {
+			j.logger.Debug("a change of a journey's members is not ended yet", "journey", id, "err", err)
+		}
+	})
+}

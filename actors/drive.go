@@ -1,0 +1,117 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"sojourn/actors/journey"
+	"sojourn/cts/session"
+)
+
+// drive runs effects and the steps that follow until the journey asks or has
+// ended, and creates the session of one that succeeded.
+func (j *Journeys) drive(ctx context.Context, s *stepping) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			j.logger.Error("a journey step panicked", "realm", s.plan.Realm, "tree", s.plan.Name, "journey", s.id,
+				"fault", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+			err = fmt.Errorf("a step of tree %s panicked", s.plan.Name)
+		}
+	}()
+	once := Once{Journey: s.id, Step: s.step, Digest: s.digest, Until: s.ref.Expires}
+	for {
+		switch now := s.next.(type) {
+		case journey.Ask:
+			s.ask = &now
+			return nil
+		case journey.Done:
+			s.done = &now
+			return j.welcome(ctx, s)
+		case journey.Do:
+			result, err := j.effects.run(ctx, once, s.plan.Realm, now.Effect)
+			if err != nil {
+				return err
+			}
+			once.N++
+			s.env.Now = j.config.Now()
+			if s.state, s.next, err = journey.Advance(s.plan, s.state, journey.Input{Result: result}, s.env); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// welcome creates the session of a journey that succeeded. A journey that
+// carries a valid session upgrades it: same user, and the new session takes
+// the old one's place (am-contract section 5.4).
+func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
+	done, caller := s.done, s.caller
+	if !done.Success || done.NoSession {
+		return nil
+	}
+	x := done.Session
+	x.ID, x.Journey = j.config.Keys.SessionID(s.id), s.id
+	if x.Principal.UniversalID == "" {
+		x.Principal.UniversalID = x.Principal.Realm.UniversalID(x.Principal.Username, j.config.Suffix)
+	}
+	var replaces *session.ID
+	if caller != nil && caller.ID != x.ID {
+		if !strings.EqualFold(caller.Principal.UniversalID, x.Principal.UniversalID) {
+			return journey.ErrOtherUser
+		}
+		x = x.Upgrading(*caller)
+		replaces = &caller.ID
+	}
+	stored, index, _, err := j.config.Sessions.Create(ctx, x, replaces)
+	if errors.Is(err, session.ErrNotFound) {
+		return journey.ErrGone // its session was created before, and has ended
+	}
+	if err != nil {
+		return err
+	}
+	if !samePrincipal(stored.Principal, x.Principal) {
+		return journey.ErrGone // its session was created before, by other answers
+	}
+	done.Session = stored
+	s.token = j.config.Keys.Mint(s.id, index, j.config.ServerID)
+	return nil
+}
+
+// samePrincipal reports whether two sessions are of one user. The first answers
+// that reach the end of a journey decide whose it is: who comes to another end,
+// at another member or in a repeated step, must not get that session.
+func samePrincipal(a, b session.Principal) bool {
+	return a.Realm == b.Realm && strings.EqualFold(a.UniversalID, b.UniversalID)
+}
+
+// audit writes the one line that each finished journey gives.
+func (j *Journeys) audit(s *stepping) {
+	if s.done.Success {
+		j.counts.succeeded.Add(1)
+	} else {
+		j.counts.failed.Add(1)
+	}
+	level := slog.LevelDebug
+	if s.done.Err != nil {
+		level = slog.LevelWarn
+	}
+	if !j.logger.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := []any{
+		"realm", s.plan.Realm, "tree", s.plan.Name, "journey", s.id, "success", s.done.Success,
+		"duration", s.env.Now.Sub(s.state.Started).Round(time.Millisecond),
+	}
+	if s.done.Success {
+		attrs = append(attrs, "user", s.done.Session.Principal.UniversalID)
+	}
+	if s.done.Err != nil {
+		attrs = append(attrs, "err", s.done.Err)
+	}
+	j.logger.Log(context.Background(), level, "journey ended", attrs...)
+}

@@ -1,0 +1,201 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+
+	"sojourn/actors/internal/envelope"
+	"sojourn/actors/internal/register"
+	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
+)
+
+// lead is what a member knows of a journey that it may write the next record
+// of.
+type lead struct {
+	epoch register.Epoch
+	// record is the newest, nil for a journey that nobody has written of;
+	// implicit is the set that may begin it then, nil when nobody else knows
+	// of the journey.
+	record   *register.Record
+	implicit register.Set
+	// asked says that a majority has promised the epoch. Nobody has to for the
+	// first of the implicit set.
+	asked bool
+	// mine says that record was written under epoch, and certain that a
+	// majority has accepted it.
+	mine, certain bool
+}
+
+// quest is what a take-over is told of a journey.
+type quest struct {
+	id      journey.ID
+	expires int64        // seconds of Unix time
+	first   register.Set // the set that may begin it; nil: not known
+	alone   bool         // its realm wants no more than one member to hold it
+}
+
+// takeOver makes this member the one that leads a journey: a majority of its
+// replicas promises to accept no record of an earlier epoch. Its errors are
+// journey.ErrGone when the journey is over for good, envelope.ErrNotHere when
+// all members answered and none knows it, *envelope.FencedError, and
+// envelope.ErrCutOff when too few can be asked.
+func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
+	j.counts.takeovers.Add(1)
+	epoch, h := j.slots.campaign(q.id, j.config.Self, q.expires)
+	if h.over {
+		return nil, journey.ErrGone
+	}
+	t := register.NewTakeover(j.config.Self, epoch, q.first, j.dead)
+	t.Heard(j.config.Self, register.Promised{OK: true, Epoch: epoch, Record: h.Record})
+	o := register.Outcome{State: register.Unavailable}
+	if h.Record != nil || len(q.first) > 0 {
+		var err error
+		if o, err = j.canvass(ctx, t, q); err != nil {
+			return nil, err
+		}
+	}
+	if o.State == register.Unavailable { // what is known here may be old, and the journey elsewhere
+		candidates, err := j.candidates(ctx, q.alone)
+		if err != nil {
+			return nil, err
+		}
+		t.Widen(candidates)
+		if o, err = j.canvass(ctx, t, q); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case o.State == register.Adopt:
+		return &lead{epoch: epoch, record: o.Record, implicit: o.Set, asked: true}, nil
+	case o.State == register.Fenced:
+		j.counts.fenced.Add(1)
+		return nil, &envelope.FencedError{Epoch: o.Epoch}
+	case o.State == register.Nothing && len(q.first) == 0:
+		return nil, envelope.ErrNotHere
+	case j.wentWith(h.Record, q.first):
+		return nil, journey.ErrGone
+	}
+	return nil, envelope.ErrCutOff
+}
+
+// wentWith reports whether the one member that had a journey, by all that is
+// known here, has gone: as in AM, the journey has gone with it.
+func (j *Journeys) wentWith(r *register.Record, first register.Set) bool {
+	set := first
+	if r != nil {
+		set = r.Members()
+	}
+	if len(set) != 1 {
+		return false
+	}
+	_, there := j.config.View().Member(set[0])
+	return !there || j.dead(set[0])
+}
+
+// pledge is one member's answer to a Promise.
+type pledge struct {
+	from placement.MemberID
+	said *envelope.Promised // nil when there was no answer
+}
+
+// canvass asks whom a take-over wants asked until it is decided.
+func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q quest) (register.Outcome, error) {
+	body, err := envelope.Encode(&envelope.Promise{ID: q.id, Epoch: t.Epoch(), Expires: q.expires})
+	if err != nil {
+		return register.Outcome{}, fmt.Errorf("ask for a promise: %w", err)
+	}
+	pledges := make(chan pledge, register.MaxSet)
+	for {
+		for _, m := range t.Ask() {
+			j.counts.promisesSent.Add(1)
+			j.aside(func() {
+				p := pledge{from: m}
+				if a, err := j.ask(ctx, m, body); err == nil {
+					p.said = a.Promised
+				}
+				select {
+				case pledges <- p:
+				case <-ctx.Done():
+				}
+			})
+		}
+		o := t.Outcome()
+		if o.State != register.Asking {
+			return o, nil
+		}
+		select {
+		case p := <-pledges:
+			if err := j.heed(t, p); err != nil {
+				return o, err
+			}
+		case <-ctx.Done():
+			return o, envelope.ErrCutOff
+		}
+	}
+}
+
+// heed tells a take-over what a member answered. A journey that is over for
+// good needs no further question.
+func (j *Journeys) heed(t *register.Takeover, p pledge) error {
+	if p.said == nil {
+		t.Failed(p.from)
+		return nil
+	}
+	if p.said.Over {
+		return journey.ErrGone
+	}
+	said := register.Promised{OK: p.said.OK, Epoch: p.said.Epoch}
+	if p.said.Record != nil {
+		r, err := register.ReadRecord(p.said.Record, j.slots.names.name)
+		if err != nil {
+			j.logger.Warn("a record of another member cannot be read", "member", p.from, "bytes", len(p.said.Record), "err", err)
+			t.Failed(p.from)
+			return nil
+		}
+		said.Record = r
+	}
+	t.Heard(p.from, said)
+	return nil
+}
+
+// candidates are all members that may know of a journey: those of the view,
+// and those that may run unseen. A journey that one member holds is gone when
+// that has left the view.
+func (j *Journeys) candidates(ctx context.Context, alone bool) (register.Set, error) {
+	all := register.Set{j.config.Self}
+	for _, m := range j.config.View().Members() {
+		if m.Protocol >= placement.ReplicaProtocol && m.ID != j.config.Self {
+			all = append(all, m.ID)
+		}
+	}
+	if j.config.Runs == nil || alone {
+		return all, nil
+	}
+	current, err := j.config.Runs.Current(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	for _, m := range current {
+		if !all.Has(m) {
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+// wanted is the set that is to hold a journey of this member's, n members if
+// there are as many: nil when this member should not be one of them.
+func (j *Journeys) wanted(id journey.ID, n int) register.Set {
+	if n == 1 {
+		return register.Set{j.config.Self}
+	}
+	set := register.Set(j.config.View().Replicas(make([]placement.MemberID, 0, n), id, n))
+	switch {
+	case len(set) == 0:
+		return register.Set{j.config.Self}
+	case !set.Has(j.config.Self):
+		return nil
+	}
+	return set
+}
