@@ -1,7 +1,8 @@
 // Package envelope is what members say to each other about journeys, as bytes.
 //
-// A member that a client's request reached sends a Start or a Resume to the
-// member where the journey is to live or lives, and gets an Answer back. The
+// A member that a client's request reached sends it on to the member that is to
+// act, and gets an Answer back; members that hold replicas of a journey agree on
+// its records by Promise and Accept. The
 // formats are written down in actors/DESIGN.md. They hold passwords, answers
 // and tokens: nothing here prints its content, and no error quotes it.
 //
@@ -24,7 +25,8 @@ const Version = 1
 // (http/rest bounds its body), and so is what a tree asks.
 const MaxSize = 4 << 20
 
-// Message is what one member asks of another: a *Start or a *Resume.
+// Message is what one member asks of another: a *Start, *Resume, *Advance,
+// *Promise or *Accept.
 type Message interface{ message() }
 
 // Start begins a journey that must be kept. The receiver runs the tree's start
@@ -37,7 +39,8 @@ type Start struct {
 	Request journey.StartRequest
 }
 
-// Resume answers the current step of a journey.
+// Resume answers the current step of a journey. It is what members of protocol
+// 1 say and understand.
 type Resume struct {
 	// Digest recognises the same answers when they come again.
 	Digest [16]byte
@@ -47,12 +50,17 @@ type Resume struct {
 	Request journey.ResumeRequest
 }
 
-// Answer is what came of a Message: a Reply, or an error of package journey's
-// list, of callback or identity, a *session.UnavailableError, ErrNotHere or a
-// *RefusedError. Any other error keeps its text alone.
+// Answer is what came of a Message. That of a Start, Resume or Advance is a
+// Reply, or an error of package journey's list, of callback or identity, a
+// *session.UnavailableError, ErrNotHere, a *FencedError, ErrCutOff or a
+// *RefusedError; any other error keeps its text alone. A Promise that was not
+// refused has Promised, an Accept Accepted.
 type Answer struct {
 	Reply journey.Reply
 	Err   error
+
+	Promised *Promised
+	Accepted []Accepted
 }
 
 func (*Start) message()  {}
@@ -95,10 +103,15 @@ func (e *VersionError) Error() string {
 
 // The second byte of a message.
 const (
-	kindStart  = 1
-	kindResume = 2
-	kindReply  = 3
-	kindError  = 4
+	kindStart    = 1
+	kindResume   = 2
+	kindReply    = 3
+	kindError    = 4
+	kindAdvance  = 5
+	kindPromise  = 6
+	kindAccept   = 7
+	kindPromised = 8
+	kindAccepted = 9
 )
 
 // Encode writes a message.
@@ -114,12 +127,22 @@ func Encode(m Message) ([]byte, error) {
 		w.raw(m.Digest[:])
 		w.bool(m.Find)
 		w.resume(&m.Request)
+	case *Advance:
+		w.byte(kindAdvance)
+		w.raw(m.Digest[:])
+		w.resume(&m.Request)
+	case *Promise:
+		w.byte(kindPromise)
+		w.promise(m)
+	case *Accept:
+		w.byte(kindAccept)
+		w.accept(m)
 	}
 	return w.done()
 }
 
 // Decode reads what Encode wrote. Its errors are ErrMalformed, ErrSize and
-// *VersionError.
+// *VersionError. The records of an Accept are copies.
 func Decode(raw []byte) (Message, error) {
 	r, kind, err := open(raw)
 	if err != nil {
@@ -138,6 +161,15 @@ func Decode(raw []byte) (Message, error) {
 		s.Find = r.bool()
 		s.Request = r.resume()
 		m = s
+	case kindAdvance:
+		s := &Advance{}
+		r.fill(s.Digest[:])
+		s.Request = r.resume()
+		m = s
+	case kindPromise:
+		m = r.promise()
+	case kindAccept:
+		m = r.accept()
 	default:
 		return nil, ErrMalformed
 	}
@@ -151,10 +183,17 @@ func Decode(raw []byte) (Message, error) {
 // too: there is always something to send.
 func (a Answer) Encode() []byte {
 	w := newWriter()
-	if a.Err != nil {
+	switch {
+	case a.Err != nil:
 		w.byte(kindError)
 		w.error(a.Err)
-	} else {
+	case a.Promised != nil:
+		w.byte(kindPromised)
+		w.promised(a.Promised)
+	case a.Accepted != nil:
+		w.byte(kindAccepted)
+		w.accepted(a.Accepted)
+	default:
 		w.byte(kindReply)
 		w.reply(&a.Reply)
 	}
@@ -177,6 +216,10 @@ func DecodeAnswer(raw []byte) (Answer, error) {
 		a.Reply = r.reply()
 	case kindError:
 		a.Err = r.error()
+	case kindPromised:
+		a.Promised = r.promised()
+	case kindAccepted:
+		a.Accepted = r.accepted()
 	default:
 		return Answer{}, ErrMalformed
 	}

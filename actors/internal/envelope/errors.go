@@ -2,11 +2,13 @@ package envelope
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
+	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/cts/session"
 )
@@ -15,6 +17,22 @@ import (
 // and cannot activate it: it was told not to, the journey is no longer at its
 // start, or the member does not have the version of the tree.
 var ErrNotHere = errors.New("the journey is not at this member")
+
+// ErrCutOff says that the member which was asked reached too few of the
+// journey's replicas: it could not agree with them on what it has to say. What
+// it was asked to do may yet come to be done, once.
+var ErrCutOff = errors.New("too few replicas of the journey can be reached")
+
+// FencedError says that the member which was asked does not lead the journey
+// and could not take it over: another member has, or is about to.
+type FencedError struct {
+	// Epoch is the promise in the way. Its Member is worth asking.
+	Epoch register.Epoch
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("another member leads the journey, in epoch %d of %s", e.Epoch.Counter, e.Epoch.Member)
+}
 
 // RefusedError says that the member which was asked has done nothing: it is
 // stopping, or does not understand the message.
@@ -38,6 +56,8 @@ const (
 	codeUnavailable = 11
 	codeIdentities  = 12
 	codeOverloaded  = 13
+	codeFenced      = 14
+	codeCutOff      = 15
 )
 
 type coded struct {
@@ -46,7 +66,7 @@ type coded struct {
 }
 
 // sentinels are the errors that are the same value at every member.
-func sentinels() [10]coded {
+func sentinels() [11]coded {
 	return [...]coded{
 		{codeNotHere, ErrNotHere},
 		{codeGone, journey.ErrGone},
@@ -58,6 +78,7 @@ func sentinels() [10]coded {
 		{codeInput, callback.ErrInput},
 		{codeIdentities, identity.ErrUnavailable},
 		{codeOverloaded, identity.ErrOverloaded},
+		{codeCutOff, ErrCutOff},
 	}
 }
 
@@ -77,6 +98,7 @@ func (w *writer) error(err error) {
 		refused     *RefusedError
 		value       *callback.ValueError
 		unavailable *session.UnavailableError
+		fenced      *FencedError
 	)
 	text := cut(err.Error())
 	for _, s := range sentinels() {
@@ -102,6 +124,10 @@ func (w *writer) error(err error) {
 		w.text(cut(unavailable.Reason))
 		w.varint(int64(unavailable.RetryAfter))
 		w.bool(unavailable.Unknown)
+	case errors.As(err, &fenced):
+		w.byte(codeFenced)
+		w.text(text)
+		w.b = register.AppendEpoch(w.b, fenced.Epoch)
 	default:
 		w.byte(codeOther)
 		w.text(text)
@@ -128,6 +154,8 @@ func (r *reader) error() error {
 			RetryAfter: time.Duration(r.varint()),
 			Unknown:    r.bool(),
 		}, text)
+	case codeFenced:
+		return as(&FencedError{Epoch: r.epoch()}, text)
 	case codeOther:
 		return errors.New(text)
 	}
