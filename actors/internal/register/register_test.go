@@ -85,7 +85,7 @@ func TestMutants(t *testing.T) {
 			}
 		},
 		"forgotten without a stub": func(r *rules) {
-			r.leave = func(Slot, *Record) Slot { return Slot{} }
+			r.leave = func(s Slot, _ *Record) Slot { return Slot{Promised: s.Promised} }
 		},
 		"stub before the settled record is committed": func(r *rules) { r.early = true },
 		"first record found adopted": func(r *rules) {
@@ -101,6 +101,9 @@ func TestMutants(t *testing.T) {
 				s.Promised = Epoch{s.Promised.Counter + 1, self}
 				return s, s.Promised
 			}
+		},
+		"unknown said though not all could be asked": func(r *rules) {
+			r.nothing = func(s State) bool { return s != Fenced }
 		},
 		"suspicion for death": func(r *rules) {
 			r.dead = func(p *process) func(placement.MemberID) bool { return p.suspects.Has }
@@ -122,5 +125,22 @@ func TestMutants(t *testing.T) {
 			}
 			t.Errorf("not caught in %d walks", runs)
 		})
+	}
+}
+
+// TestWhyAChangeIsSettled: one member is replaced, then another ends. With the
+// second write the journey is still there.
+func TestWhyAChangeIsSettled(t *testing.T) {
+	joint := Change(&Record{Epoch: First("a"), Seq: 1, Replicas: Set{"a", "b", "c"}, Body: []byte("x")}, Set{"a", "b", "d"})
+	living := Set{"a", "b", "d"} // c has ended
+	if !Quorum(joint, living.Has, nil) {
+		t.Fatal("the change cannot be committed")
+	}
+	living = Set{"a", "d"} // and now b
+	if Quorum(joint, living.Has, nil) {
+		t.Error("before the second write it would be available: the write is not needed")
+	}
+	if !Quorum(Settle(joint), living.Has, nil) {
+		t.Error("after the second write it is not available")
 	}
 }

@@ -17,8 +17,10 @@ type rules struct {
 	settle   func(*Record, bool) *Record // nil: not now
 	leave    func(Slot, *Record) Slot    // a stub has come
 	adopt    func(Outcome, []*Record) *Record
-	dead     func(*process) func(placement.MemberID) bool // nil: what it knows, as of then
-	early    bool                                         // stubs are told before the settled record is committed
+	// nothing says whether a search that ended so says that there is none.
+	nothing func(State) bool
+	dead    func(*process) func(placement.MemberID) bool // nil: what it knows, as of then
+	early   bool                                         // stubs are told before the settled record is committed
 }
 
 func sound() rules {
@@ -36,7 +38,8 @@ func sound() rules {
 			s, _ = s.Accept(stub)
 			return s
 		},
-		adopt: func(o Outcome, _ []*Record) *Record { return o.Record },
+		adopt:   func(o Outcome, _ []*Record) *Record { return o.Record },
+		nothing: func(s State) bool { return s == Nothing },
 	}
 }
 
@@ -87,7 +90,7 @@ type walk struct {
 	adoptions []adoption
 	// committed is the longest body that was decided: the steps so far.
 	committed []byte
-	log       []string
+	log       []func() string // written out only if it is read
 }
 
 // acceptances of a record: by each member, and who had ended by then.
@@ -133,12 +136,16 @@ func (w *walk) join() *process {
 }
 
 func (w *walk) note(format string, args ...any) {
-	w.log = append(w.log, fmt.Sprintf(format, args...))
+	w.log = append(w.log, func() string { return fmt.Sprintf(format, args...) })
 }
 
 func (w *walk) fail(format string, args ...any) {
 	if w.err == nil {
-		w.err = fmt.Errorf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(w.log, "\n"))
+		var told strings.Builder
+		for _, line := range w.log {
+			told.WriteString("\n" + line())
+		}
+		w.err = fmt.Errorf("%s%s", fmt.Sprintf(format, args...), told.String())
 	}
 }
 
@@ -173,8 +180,9 @@ func (w *walk) deliver() {
 	i := w.pick(min(len(w.net), 6))
 	m := w.net[i]
 	switch fate := w.pick(12); {
-	case fate == 0: // lost
+	case fate == 0:
 		w.net = slices.Delete(w.net, i, i+1)
+		w.lost(m)
 		return
 	case fate == 1: // comes again
 	case fate == 2 && w.pick(2) == 0: // late
@@ -186,10 +194,28 @@ func (w *walk) deliver() {
 	w.receive(m)
 }
 
+// lost: whoever waits for the answer may be told that it does not come. The
+// call may have been heard all the same, and its answer come once more.
+func (w *walk) lost(m *message) {
+	caller, callee := m.from, m.to
+	if m.answer {
+		caller, callee = m.to, m.from
+	}
+	switch {
+	case w.pick(2) == 0 || caller.ended:
+	case m.take != nil && caller.take == m.take:
+		m.take.Failed(callee.id)
+		w.proceed(caller)
+	case m.round != nil:
+		m.round.Failed(callee.id)
+	}
+}
+
 func (w *walk) receive(m *message) {
 	p := m.to
 	switch {
 	case p.ended:
+		w.lost(m)
 	case m.answer && m.take != nil:
 		if p.take == m.take {
 			w.promised(p, m.from, m.promised)

@@ -10,13 +10,13 @@ func (w *walk) campaign(p *process) {
 	var e Epoch
 	p.slot, e = w.rules.campaign(p.slot, p.id)
 	p.heard, p.holders, p.search, p.round = nil, nil, w.pick(3) == 0, nil
+	for _, x := range w.all {
+		if x.slot.Record != nil {
+			p.holders = append(p.holders, x.id)
+		}
+	}
 	if p.search {
 		p.take = NewSearch(p.id, e, w.living(), w.dead(p))
-		for _, x := range w.all {
-			if x.slot.Record != nil {
-				p.holders = append(p.holders, x.id)
-			}
-		}
 	} else {
 		p.take = NewTakeover(p.id, e, w.trace, w.dead(p))
 	}
@@ -39,23 +39,34 @@ func (w *walk) promised(p, from *process, got Promised) {
 		p.heard = append(p.heard, got.Record)
 	}
 	p.take.Heard(from.id, got)
+	w.proceed(p)
+}
+
+// proceed asks whom p's take-over wants asked, and ends it if it is at its end.
+func (w *walk) proceed(p *process) {
 	for _, m := range p.take.Ask() {
 		w.net = append(w.net, &message{from: p, to: w.find(m), take: p.take})
 	}
-	switch o := p.take.Outcome(); o.State {
-	case Adopt:
+	o := p.take.Outcome()
+	switch {
+	case o.State == Asking:
+		return
+	case o.State == Adopt:
 		w.adopted(p, o)
-	case Nothing:
+		return
+	case o.State == Unavailable && !p.search && w.pick(2) == 0:
+		p.search = true
+		p.take.Widen(w.living())
+		w.proceed(p)
+		return
+	case p.search && w.rules.nothing(o.State):
 		for _, m := range p.holders {
 			if !w.ended(m) {
 				w.fail("%s found nothing, but %s knew", p.id, m)
 			}
 		}
-		p.take = nil
-	case Fenced, Unavailable:
-		p.take = nil
-	case Asking:
 	}
+	p.take = nil
 }
 
 func (w *walk) adopted(p *process, o Outcome) {
