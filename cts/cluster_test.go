@@ -31,6 +31,7 @@ type cluster struct {
 	mu      sync.Mutex
 	members map[string]*member // by host
 	cut     map[[2]string]bool // hosts that gossip does not see each other
+	old     map[string]bool    // hosts that say that they run the release before
 }
 
 type member struct {
@@ -343,7 +344,11 @@ func (n *simNetwork) Peers() []Peer {
 		m.network.mu.Lock()
 		all = append(all, Peer{
 			Store: m.network.store, Address: m.host.Addr(raftPort), Name: name, Cluster: m.network.cluster, Expect: m.network.expect,
+			Protocol: remembers,
 		})
+		if n.of.old[name] {
+			all[len(all)-1].Protocol--
+		}
 		m.network.mu.Unlock()
 	}
 	return all
