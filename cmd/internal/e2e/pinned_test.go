@@ -192,4 +192,3 @@ func votersOf(t *testing.T, binary string, n int) []*member {
 	})
 	return members
 }
-
