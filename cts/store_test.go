@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sojourn/actors/identity"
 	"sojourn/cts/session"
 )
 
@@ -74,6 +75,34 @@ func BenchmarkCreate(b *testing.B) {
 			})
 			m := s.Metrics()
 			b.ReportMetric(float64(m.Commands)/float64(m.Entries), "commands/entry")
+		})
+	}
+}
+
+// BenchmarkCountLogin compares a count with one that is made once.
+func BenchmarkCountLogin(b *testing.B) {
+	for _, once := range []bool{false, true} {
+		b.Run(fmt.Sprintf("once=%t", once), func(b *testing.B) {
+			s := openStore(b, testConfig(b, b.TempDir()))
+			if err := s.PutIdentity(b.Context(), identity.Identity{Realm: "/", Name: "u"}, true); err != nil {
+				b.Fatal(err)
+			}
+			until := time.Now().Add(time.Minute)
+			before := s.Metrics()
+			b.ReportAllocs()
+			n := uint64(0)
+			for b.Loop() {
+				var c identity.Change = identity.CountLogin{}
+				if n++; once {
+					key := identity.Mark{}
+					binary.BigEndian.PutUint64(key[:], n*0x9E3779B97F4A7C15)
+					c = identity.Once{Key: key, Until: until, Change: c}
+				}
+				if _, err := s.UpdateIdentity(b.Context(), "/", "u", c); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(s.Metrics().Entries-before.Entries)/float64(n), "entries/op")
 		})
 	}
 }
