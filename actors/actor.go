@@ -153,10 +153,10 @@ func (a *journeyActor) finish(c actor.Context, s *stepping) {
 			return
 		}
 	}
+	a.answer(c, s.waiting, &answer{s.reply, s.err})
 	if s.unsettled() {
 		a.j.settleSoon(a.id)
 	}
-	a.answer(c, s.waiting, &answer{s.reply, s.err})
 }
 
 // answer answers messages and lets the actor go when no other one waits.

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
@@ -155,7 +156,7 @@ func (j *Journeys) settleSoon(id journey.ID) {
 			return
 		}
 		r := register.Settle(h.Record)
-		ctx := j.deadlines.at(j.config.Now().Add(stragglers))
+		ctx := j.deadlines.at(time.Now().Add(stragglers))
 		if err := j.write(ctx, proposal{id, r, follows})[0]; err == nil {
 			j.leave(id, h.Record.Prev, r)
 		} else if !errors.Is(err, journey.ErrGone) {

@@ -15,7 +15,6 @@ import (
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
-	"sojourn/actors/internal/envelope"
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/cluster/placement"
@@ -398,11 +397,12 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *o
 		if !retried(err) {
 			return reply, err
 		}
+		if _, ok := message.(*begin); ok {
+			return journey.Reply{}, j.final(err)
+		}
+		return j.seek(ctx, message.(*resume), err)
 	}
-	if m, ok := message.(*resume); ok {
-		return j.seek(ctx, m)
-	}
-	return journey.Reply{}, j.final(envelope.ErrCutOff)
+	return j.seek(ctx, message.(*resume), nil)
 }
 
 // here sends a message to the journey's actor, does what the actor leaves to

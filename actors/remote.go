@@ -141,15 +141,17 @@ type search struct {
 }
 
 // seek has a step of a journey answered by the first member by rank that can.
-// It leads the journey, or takes it over.
-func (j *Journeys) seek(ctx context.Context, m *resume) (journey.Reply, error) {
+// It leads the journey, or takes it over. here, if not nil, is why this member
+// cannot.
+func (j *Journeys) seek(ctx context.Context, m *resume, here error) (journey.Reply, error) {
 	ctx, end := j.limited(ctx, m.until)
 	defer end()
 	s := &search{j: j, m: m, said: map[placement.MemberID]error{}}
 	begun, spread := time.Now(), false
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		view := j.config.View()
-		reply, err := s.round(ctx, view)
+		reply, err := s.round(ctx, view, here)
+		here = nil
 		if !retried(err) {
 			return reply, err
 		}
@@ -197,32 +199,44 @@ func (j *Journeys) final(err error) error {
 	return &session.UnavailableError{Reason: envelope.ErrCutOff.Error(), RetryAfter: time.Second, Unknown: true}
 }
 
-// round asks the members by rank, each once. One that is told of as the leader
-// comes next.
-func (s *search) round(ctx context.Context, view placement.View) (journey.Reply, error) {
+// round asks the members by rank, each once.
+func (s *search) round(ctx context.Context, view placement.View, here error) (journey.Reply, error) {
 	order := s.order(view)
 	asked := make(map[placement.MemberID]bool, len(order))
 	err := errNotAsked
+	if here != nil {
+		err = here
+		order = s.note(view, s.j.config.Self, here, asked, order)
+	}
 	for len(order) > 0 && ctx.Err() == nil {
 		to := order[0]
 		order = order[1:]
 		if asked[to.ID] {
 			continue
 		}
-		asked[to.ID] = true
 		var reply journey.Reply
 		reply, err = s.ask(ctx, to)
 		if !retried(err) {
 			return reply, err
 		}
-		s.said[to.ID] = err
-		if fenced, ok := errors.AsType[*envelope.FencedError](err); ok {
-			if leader, ok := view.Member(fenced.Epoch.Member); ok && !asked[leader.ID] {
-				order = append([]placement.Member{leader}, order...)
-			}
-		}
+		order = s.note(view, to.ID, err, asked, order)
 	}
 	return journey.Reply{}, err
+}
+
+// note remembers what a member said, and puts the leader that it told of in
+// front of those that are still to be asked.
+func (s *search) note(view placement.View, from placement.MemberID, err error, asked map[placement.MemberID]bool,
+	order []placement.Member,
+) []placement.Member {
+	asked[from] = true
+	s.said[from] = err
+	if fenced, ok := errors.AsType[*envelope.FencedError](err); ok {
+		if leader, ok := view.Member(fenced.Epoch.Member); ok && !asked[leader.ID] {
+			order = append([]placement.Member{leader}, order...)
+		}
+	}
+	return order
 }
 
 // order lists whom to ask. A journey that began to live at a member of the old

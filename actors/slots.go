@@ -232,13 +232,6 @@ func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, own bool, no
 	return envelope.Accepted{OK: true}
 }
 
-// leads reports whether this member leads the journey and r is its newest
-// record.
-func (s *slots) leads(id journey.ID, self placement.MemberID, r *register.Record) bool {
-	h := s.get(id)
-	return h.Leads(self) && h.Record.Compare(r) == 0
-}
-
 // knows reports whether anything is held of a journey.
 func (s *slots) knows(id journey.ID) bool {
 	shard := s.shard(id)

@@ -38,8 +38,8 @@ type quest struct {
 // takeOver makes this member the one that leads a journey: a majority of its
 // replicas promises to accept no record of an earlier epoch. Its errors are
 // journey.ErrGone when the journey is over for good, envelope.ErrNotHere when
-// all members answered and none knows it, *envelope.FencedError, and
-// envelope.ErrCutOff when too few can be asked.
+// all members answered and none knows it, or the one that had it is gone,
+// *envelope.FencedError, and envelope.ErrCutOff when too few can be asked.
 func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 	j.counts.takeovers.Add(1)
 	epoch, h := j.slots.campaign(q.id, j.config.Self, q.expires)
@@ -71,10 +71,8 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 	case o.State == register.Fenced:
 		j.counts.fenced.Add(1)
 		return nil, &envelope.FencedError{Epoch: o.Epoch}
-	case o.State == register.Nothing && len(q.first) == 0:
+	case o.State == register.Nothing && len(q.first) == 0, j.wentWith(h.Record, q.first):
 		return nil, envelope.ErrNotHere
-	case j.wentWith(h.Record, q.first):
-		return nil, journey.ErrGone
 	}
 	return nil, envelope.ErrCutOff
 }
