@@ -77,3 +77,22 @@ func BenchmarkParseRecord(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReadRecord is what a replica does with a step's record.
+func BenchmarkReadRecord(b *testing.B) {
+	raw := AppendRecord(nil, benchRecord())
+	known := map[string]placement.MemberID{}
+	names := func(encoded []byte) placement.MemberID {
+		if id, ok := known[string(encoded)]; ok {
+			return id
+		}
+		known[string(encoded)] = Member(encoded)
+		return known[string(encoded)]
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ReadRecord(raw, names); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

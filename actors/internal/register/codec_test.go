@@ -140,12 +140,53 @@ func TestEveryRecordComesBack(t *testing.T) {
 	})
 }
 
+// TestReadWithoutCopies: bodies are the bytes that were read, and all records
+// share the ids of their members.
+func TestReadWithoutCopies(t *testing.T) {
+	r := &Record{Epoch: Epoch{3, alpha}, Seq: 7, Replicas: Set{alpha, beta, "c"}, Prev: Set{"c"}, Body: []byte("step")}
+	raw := AppendRecord(nil, r)
+	known := map[string]placement.MemberID{}
+	var asked int
+	names := func(encoded []byte) placement.MemberID {
+		if id, ok := known[string(encoded)]; ok {
+			return id
+		}
+		asked++
+		id := Member(encoded)
+		known[string(encoded)] = id
+		return id
+	}
+	for range 3 {
+		got, err := ReadRecord(raw, names)
+		if err != nil || !reflect.DeepEqual(got, r) {
+			t.Fatalf("%v, %v", got, err)
+		}
+		if &got.Body[0] != &raw[len(raw)-len(r.Body)] {
+			t.Error("the body was copied")
+		}
+	}
+	if asked != 3 {
+		t.Errorf("%d ids were made for three members", asked)
+	}
+	if _, err := ReadRecord(append(raw, 0), names); !errors.Is(err, ErrMalformed) {
+		t.Errorf("with a byte behind it: %v", err)
+	}
+	for name, encoded := range map[string]string{"nothing": "", "no member": "\x00", "cut": "\x01abc", "too long": "\x03abc"} {
+		if id := Member([]byte(encoded)); id != "" {
+			t.Errorf("%s is read as %q", name, id)
+		}
+	}
+}
+
 // FuzzParseRecord: no bytes do harm, and a record has one form.
 func FuzzParseRecord(f *testing.F) {
 	f.Add(AppendRecord(nil, &Record{Epoch: Epoch{300, alpha}, Seq: 7, Replicas: Set{alpha, beta, "c"}, Prev: Set{beta}, Expires: -5, Body: []byte("step")}))
 	f.Add(AppendRecord(nil, &Record{Epoch: Epoch{1, beta}, Seq: 1, Replicas: Set{beta}}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, rest, err := ParseRecord(raw)
+		if read, other := ReadRecord(raw, Member); (other == nil) != (err == nil && len(rest) == 0) || other == nil && !reflect.DeepEqual(read, r) {
+			t.Errorf("%x was read as %v and parsed as %v", raw, read, r)
+		}
 		if err != nil {
 			return
 		}

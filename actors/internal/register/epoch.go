@@ -92,14 +92,20 @@ func (s Set) mark(had *marks, m placement.MemberID) {
 	}
 }
 
+// pair marks those of s that are certainly dead, if s is a pair: elsewhere it
+// does not matter.
+func (s Set) pair(dead func(placement.MemberID) bool) marks {
+	if len(s) != 2 || dead == nil {
+		return 0
+	}
+	return s.marked(dead)
+}
+
 // majority says whether the marked are more than half of s. Of a pair, one is
 // enough if the other was certainly dead before it was asked: whatever was
 // decided, both have accepted or this one alone.
-func (s Set) majority(had marks, dead func(placement.MemberID) bool) bool {
+func (s Set) majority(had, dead marks) bool {
 	had &= 1<<len(s) - 1
 	n := bits.OnesCount32(uint32(had))
-	if 2*n > len(s) {
-		return true
-	}
-	return len(s) == 2 && n == 1 && dead != nil && dead(s[had&1])
+	return 2*n > len(s) || len(s) == 2 && n == 1 && dead&^had != 0
 }

@@ -6,26 +6,30 @@ import "sojourn/cluster/placement"
 // Replicas, and more than half of Prev if it is set.
 //
 // dead says which members are certainly dead: their process has ended and is
-// known to have. It counts in a set of two only: there the other one is enough.
-// It must be what was known before anybody was asked, and not change: else an
-// answer that one of a pair gave long ago, and the death of the other, would
-// make a majority of two that are both gone. Nil means that none is known.
+// known to have. It counts in a set of two only: there the other one is enough,
+// if it was asked when the death was known. Else an answer that one of a pair
+// gave long ago, and the death of the other, would make a majority of two that
+// are both gone. Nil means that none is known.
 func Quorum(r *Record, have, dead func(placement.MemberID) bool) bool {
-	return r.Replicas.majority(r.Replicas.marked(have), dead) &&
-		(len(r.Prev) == 0 || r.Prev.majority(r.Prev.marked(have), dead))
+	return r.Replicas.majority(r.Replicas.marked(have), r.Replicas.pair(dead)) &&
+		(len(r.Prev) == 0 || r.Prev.majority(r.Prev.marked(have), r.Prev.pair(dead)))
 }
 
 // Round counts who has accepted one record. Its methods are for one goroutine.
 type Round struct {
-	record           *Record
-	dead             func(placement.MemberID) bool
-	accepted, failed struct{ now, prev marks } // of Replicas, of Prev
-	fence            Epoch
+	record                 *Record
+	accepted, failed, dead tally
+	fence                  Epoch
 }
 
-// NewRound starts to count for r. dead is as in Quorum.
+// tally marks members of Replicas and of Prev.
+type tally struct{ now, prev marks }
+
+// NewRound starts to count for r. dead is as in Quorum, and asked now, so a
+// round begins before anybody is asked, this very member too: an answer to an
+// earlier round of the same record does not count.
 func NewRound(r *Record, dead func(placement.MemberID) bool) Round {
-	return Round{record: r, dead: dead}
+	return Round{record: r, dead: tally{r.Replicas.pair(dead), r.Prev.pair(dead)}}
 }
 
 // Record is what the round is about.
@@ -52,7 +56,7 @@ func (n *Round) Failed(m placement.MemberID) {
 
 // Committed says that the record is decided: it may be answered, and every
 // later leader adopts it or one that follows it.
-func (n *Round) Committed() bool { return n.decided(n.accepted.now, n.accepted.prev) }
+func (n *Round) Committed() bool { return n.decided(n.accepted) }
 
 // Fenced says whether a member has promised a newer epoch, and the newest that
 // was told. A record can be committed in spite of it; its writer leads no
@@ -62,10 +66,10 @@ func (n *Round) Fenced() (Epoch, bool) { return n.fence, !n.fence.IsZero() }
 // Hopeless says that this round cannot commit any more, whoever answers yet.
 // The record may be committed all the same: an answer may be lost on its way.
 func (n *Round) Hopeless() bool {
-	return !n.decided(n.accepted.now|^n.failed.now, n.accepted.prev|^n.failed.prev)
+	return !n.decided(tally{n.accepted.now | ^n.failed.now, n.accepted.prev | ^n.failed.prev})
 }
 
-func (n *Round) decided(now, prev marks) bool {
+func (n *Round) decided(by tally) bool {
 	r := n.record
-	return r.Replicas.majority(now, n.dead) && (len(r.Prev) == 0 || r.Prev.majority(prev, n.dead))
+	return r.Replicas.majority(by.now, n.dead.now) && (len(r.Prev) == 0 || r.Prev.majority(by.prev, n.dead.prev))
 }

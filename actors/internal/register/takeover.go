@@ -13,6 +13,8 @@ type Takeover struct {
 	// know where it is. Either may be empty.
 	first, candidates Set
 	dead              func(placement.MemberID) bool
+	// judged is what dead said of each member when it first mattered.
+	judged map[placement.MemberID]bool
 
 	asked, granted, failed Set
 	newest                 *Record
@@ -54,9 +56,9 @@ type Outcome struct {
 // NewTakeover asks for a journey of which self has a record, or knows the set
 // that may begin it. epoch is what Slot.Campaign gave. first is the set in
 // the journey's trace; it may be nil if self has a record, even a stub. dead is
-// as in Quorum: it does not change while the take-over lasts.
+// as in Quorum, and asked of a member once.
 func NewTakeover(self placement.MemberID, epoch Epoch, first Set, dead func(placement.MemberID) bool) *Takeover {
-	return &Takeover{self: self, epoch: epoch, first: first, dead: dead}
+	return &Takeover{self: self, epoch: epoch, first: first, dead: dead, judged: map[placement.MemberID]bool{}}
 }
 
 // NewSearch asks for a journey that was begun, of which self knows nothing:
@@ -105,7 +107,14 @@ func (t *Takeover) each(f func(placement.MemberID)) {
 	}
 }
 
-func (t *Takeover) isDead(m placement.MemberID) bool { return t.dead != nil && t.dead(m) }
+func (t *Takeover) isDead(m placement.MemberID) bool {
+	dead, ok := t.judged[m]
+	if !ok {
+		dead = t.dead != nil && t.dead(m)
+		t.judged[m] = dead
+	}
+	return dead
+}
 
 // Heard takes m's answer. One to another epoch is not regarded.
 func (t *Takeover) Heard(m placement.MemberID, p Promised) {
@@ -172,7 +181,7 @@ func (t *Takeover) Outcome() Outcome {
 // one knows the body or something newer, so a stub is never the last word.
 func (t *Takeover) decided() bool {
 	if t.newest != nil {
-		return !t.newest.Stub() && Quorum(t.newest, t.granted.Has, t.dead)
+		return !t.newest.Stub() && Quorum(t.newest, t.granted.Has, t.isDead)
 	}
-	return t.first.majority(t.first.marked(t.granted.Has), t.dead)
+	return t.first.majority(t.first.marked(t.granted.Has), t.first.pair(t.isDead))
 }

@@ -18,9 +18,10 @@ type rules struct {
 	leave    func(Slot, *Record) Slot    // a stub has come
 	adopt    func(Outcome, []*Record) *Record
 	// nothing says whether a search that ended so says that there is none.
-	nothing func(State) bool
-	dead    func(*process) func(placement.MemberID) bool // nil: what it knows, as of then
-	early   bool                                         // stubs are told before the settled record is committed
+	nothing   func(State) bool
+	early     bool // stubs are told before the settled record is committed
+	suspicion bool // who is suspected counts as dead
+	late      bool // a death that is learnt counts for what was asked before
 }
 
 func sound() rules {
@@ -54,9 +55,10 @@ type process struct {
 	take  *Takeover
 	heard []*Record // of take, with bodies, as they came
 	// holders had a record when take began to ask them all.
-	holders []placement.MemberID
-	search  bool
-	round   *Round
+	holders  []placement.MemberID
+	search   bool
+	round    *Round
+	accepted Set // those that round has heard
 }
 
 // message is a call on its way or the answer to one.
@@ -223,6 +225,9 @@ func (w *walk) receive(m *message) {
 	case m.answer:
 		if p.round == m.round {
 			m.round.Heard(m.from.id, m.accepted)
+			if m.accepted.OK {
+				p.accepted = append(p.accepted, m.from.id)
+			}
 			w.observe(p)
 		}
 	case m.take != nil:
@@ -310,12 +315,11 @@ func (w *walk) find(m placement.MemberID) *process {
 	panic("no member " + m)
 }
 
-// dead is what p believes, now.
+// dead is what p knows, or believes.
 func (w *walk) dead(p *process) func(placement.MemberID) bool {
-	if w.rules.dead != nil {
-		return w.rules.dead(p)
+	return func(m placement.MemberID) bool {
+		return p.knows.Has(m) || w.rules.suspicion && p.suspects.Has(m)
 	}
-	return slices.Clone(p.knows).Has
 }
 
 // calm ends the walk in peace: all that is on its way arrives, and whoever
@@ -348,7 +352,7 @@ func (w *walk) calm() {
 			newest = s.Record
 		}
 	}
-	possible := w.trace.majority(w.trace.marked(alive), w.ended)
+	possible := w.trace.majority(w.trace.marked(alive), w.trace.pair(w.ended))
 	if newest != nil {
 		possible = Quorum(newest, alive, w.ended)
 		if possible && newest.Stub() {

@@ -148,7 +148,7 @@ func (w *walk) propose(p *process, r *Record) {
 
 func (w *walk) send(p *process, r *Record, own Accepted) {
 	n := NewRound(r, w.dead(p))
-	p.round = &n
+	p.round, p.accepted = &n, Set{p.id}
 	n.Heard(p.id, own)
 	for _, m := range r.Members() {
 		if m != p.id {
@@ -228,6 +228,14 @@ func (w *walk) learn(p *process) {
 	x := w.all[w.pick(len(w.all))]
 	if p.suspects = append(p.suspects, x.id); x.ended {
 		p.knows = append(p.knows, x.id)
+	}
+	if w.rules.late && p.round != nil { // counts again, with the answers that it has
+		n := NewRound(p.round.Record(), w.dead(p))
+		for _, m := range p.accepted {
+			n.Heard(m, Accepted{OK: true, Epoch: n.Record().Epoch})
+		}
+		*p.round = n
+		w.observe(p)
 	}
 }
 
