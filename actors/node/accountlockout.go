@@ -2,7 +2,9 @@ package node
 
 import "sojourn/actors/identity"
 
-// accountLockout makes the journey's user inactive, or active again.
+// accountLockout makes the journey's user inactive, or active again. A step
+// that is run again does so again, which changes nothing more, but for what an
+// administrator did in between.
 type accountLockout struct{ status identity.Status }
 
 func accountLockoutType() Type {

@@ -3,7 +3,9 @@ package node
 import "sojourn/actors/identity"
 
 // dataStoreDecision checks username and password against the realm's
-// repository and, when they match, identifies the user.
+// repository and, when they match, identifies the user. Where the realm locks
+// out, the check waits for its permit, and a locked account is False, without a
+// check: the Failure node tells that it is locked.
 type dataStoreDecision struct{}
 
 func dataStoreDecisionType() Type {
@@ -18,8 +20,9 @@ func dataStoreDecisionType() Type {
 
 func (dataStoreDecision) Process(c *Context) (Action, error) {
 	if checked, ok := c.Result.(Authenticated); ok {
-		// An account that may not log in goes on as AM lets it: the end of the
-		// tree refuses it, and says why to whoever knew the password.
+		// Without a lockout, an account that may not log in goes on as AM lets it:
+		// the end of the tree refuses it, and says why to whoever knew the
+		// password.
 		if checked.Verdict != identity.Match && checked.Verdict != identity.Barred {
 			return Goto{False}, nil
 		}

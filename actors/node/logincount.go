@@ -2,9 +2,10 @@ package node
 
 import "sojourn/actors/identity"
 
-// incrementLoginCount adds one to the user's login count. It never fails: no
-// user in the state, one that does not exist, or a store that does not take
-// the change leave the count as it is.
+// incrementLoginCount adds one to the user's login count, once, however often
+// its step is run. It never fails: no user in the state, one that does not
+// exist, or a store that does not take the change leave the count as it is; so
+// may a store whose answer was lost, which then has counted or not.
 type incrementLoginCount struct{ attribute string }
 
 func incrementLoginCountType() Type {

@@ -1,6 +1,9 @@
 package node
 
-// meter counts an event under an operator's key.
+// meter counts an event under an operator's key, in the memory of the member
+// where the step runs. A step that is run again, since its member was lost or
+// its answer was, counts again, and what a lost member counted is gone with it:
+// a meter shows load, and nothing may be decided by it.
 type meter struct{ metric string }
 
 func meterType() Type {

@@ -8,7 +8,9 @@ import (
 )
 
 // oneTimePasswordCollector asks for the code that was generated and compares.
-// A code counts until its age reaches the limit; a right one is used up.
+// A code counts until its age reaches the limit; a right one is used up. An
+// attempt is an answer to a step, of which one is ever committed and answered;
+// a Retry Limit Decision after this node counts it once.
 type oneTimePasswordCollector struct{ lifetime time.Duration }
 
 func oneTimePasswordCollectorType() Type {

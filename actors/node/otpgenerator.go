@@ -11,7 +11,8 @@ const (
 	maxOTP = 64
 )
 
-// oneTimePasswordGenerator draws a random code of decimal digits.
+// oneTimePasswordGenerator draws a random code of decimal digits. A step that
+// is run again draws another one; the one in the state that is committed counts.
 type oneTimePasswordGenerator struct{ length int }
 
 func oneTimePasswordGeneratorType() Type {

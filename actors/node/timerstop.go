@@ -3,7 +3,7 @@ package node
 import "time"
 
 // timerStop records how long it is since the Timer Start. Without one it
-// records nothing.
+// records nothing. A step that is run again records again, as with a Meter.
 type timerStop struct{ key, metric string }
 
 func timerStopType() Type {
