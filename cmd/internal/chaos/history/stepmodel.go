@@ -1,6 +1,7 @@
 package history
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/anishathalye/porcupine"
@@ -12,22 +13,37 @@ type place struct {
 	number int
 	gave   uint64
 	token  uint64
+	before string // the answers to the steps before, as bytes, so that places can be compared
+}
+
+// take is the place after a step.
+func (p place) take(s Step) place {
+	return place{number: s.Number, gave: s.Gave, before: p.before + string(binary.BigEndian.AppendUint64(nil, p.gave))}
+}
+
+// took reports whether the journey took these answers.
+func (p place) took(s Step) bool {
+	if s.Number == p.number {
+		return s.Gave == p.gave
+	}
+	return s.Number < p.number && binary.BigEndian.Uint64([]byte(p.before[8*s.Number:])) == s.Gave
 }
 
 // after is the model of a journey that has begun: where it is after a request,
 // and whether the request may have had its answer there.
 //
 //   - A step is taken once: by the first answers to the question that is asked.
-//   - The same answers again get the same reply, while no further step is taken.
+//   - The same answers again get the same reply. Once a further step is taken they
+//     may be refused as well: a replica that was not told of it yet knows no better,
+//     and does no harm by saying what was true.
 //   - All others are refused, and nothing else is.
 //   - What has no answer takes the step if it can, at any time or never.
 func (p place) after(s Step) (place, bool) {
 	next := s.Number == p.number+1
-	again := s.Number == p.number && s.Gave == p.gave
 	switch {
-	case s.Outcome == OK && (next || again):
+	case s.Outcome == OK && (next || p.took(s)):
 		if next {
-			p = place{number: s.Number, gave: s.Gave}
+			p = p.take(s)
 		}
 		known := p.token
 		if s.Reply.Page == Session {
@@ -35,9 +51,9 @@ func (p place) after(s Step) (place, bool) {
 		}
 		return p, s.told() && (known == 0 || known == p.token)
 	case s.Outcome.denied():
-		return p, s.Number < p.number || s.Number == p.number && !again
+		return p, s.Number < p.number || s.Number == p.number && !p.took(s)
 	case s.Outcome.open() && next:
-		return place{number: s.Number, gave: s.Gave}, true
+		return p.take(s), true
 	}
 	return p, s.Outcome != OK
 }
