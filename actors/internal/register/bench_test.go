@@ -68,16 +68,6 @@ func BenchmarkAppendRecord(b *testing.B) {
 	}
 }
 
-func BenchmarkParseRecord(b *testing.B) {
-	raw := AppendRecord(nil, benchRecord())
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := ParseRecord(raw); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // BenchmarkReadRecord is what a replica does with a step's record.
 func BenchmarkReadRecord(b *testing.B) {
 	raw := AppendRecord(nil, benchRecord())

@@ -78,18 +78,6 @@ func AppendRecord(dst []byte, r *Record) []byte {
 	return append(dst, r.Body...)
 }
 
-// ParseRecord reads what AppendRecord wrote, and returns what comes after it.
-// The record shares no memory with raw.
-func ParseRecord(raw []byte) (*Record, []byte, error) {
-	p := parser{rest: raw}
-	r, body := p.record()
-	if r == nil {
-		return nil, nil, ErrMalformed
-	}
-	r.Body = slices.Clone(body)
-	return r, p.rest, nil
-}
-
 // Names gives the id of a member for its encoding, which it does not keep: so
 // all records that name a member can share one string. Member is one that
 // shares none. An encoding that is none of a member gives the empty id.

@@ -71,7 +71,8 @@
 // # What is up to the shell
 //
 // It stores a slot before it answers from it, and keeps one as long as any
-// authId of the journey may be used. It tells nobody anything about a journey,
+// authId of the journey may be used, even if nothing but a promise is in it: a
+// record never expires before the one that it follows. It tells nobody anything about a journey,
 // not even a refusal, before a majority has accepted the record that says so,
 // be it once more: what it has may be old. Of a member that cannot be asked it
 // takes nothing for granted, so the outcome is Unavailable, not Nothing.

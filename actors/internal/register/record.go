@@ -3,8 +3,6 @@ package register
 import (
 	"cmp"
 	"fmt"
-
-	"sojourn/cluster/placement"
 )
 
 // Record is one journey as its leader wrote it. It is a draft until its leader
@@ -61,9 +59,6 @@ func (r *Record) Members() Set {
 	}
 	return all
 }
-
-// Names says whether m is in Replicas or Prev.
-func (r *Record) Names(m placement.MemberID) bool { return r.Replicas.Has(m) || r.Prev.Has(m) }
 
 // Begin is the first record of a journey, without Expires and Body. implicit
 // is the set that may begin it (the one in its trace), want the set that is to

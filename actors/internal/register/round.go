@@ -32,9 +32,6 @@ func NewRound(r *Record, dead func(placement.MemberID) bool) Round {
 	return Round{record: r, dead: tally{r.Replicas.pair(dead), r.Prev.pair(dead)}}
 }
 
-// Record is what the round is about.
-func (n *Round) Record() *Record { return n.record }
-
 // Heard counts m's answer.
 func (n *Round) Heard(m placement.MemberID, a Accepted) {
 	if !a.OK {

@@ -102,13 +102,3 @@ func (s Slot) Propose(r *Record) (Slot, Accepted) {
 func (s Slot) Leads(self placement.MemberID) bool {
 	return s.Record != nil && !s.Record.Stub() && s.Promised.Member == self && s.Record.Epoch == s.Promised
 }
-
-// WithoutBody is s with a stub in place of its record: for a member that is
-// not among the Replicas of a settled and committed record that it has, as a
-// leader that hands a journey over. It leads no longer.
-func (s Slot) WithoutBody() Slot {
-	if s.Record != nil && !s.Record.Stub() {
-		s.Record = s.Record.WithoutBody()
-	}
-	return s
-}

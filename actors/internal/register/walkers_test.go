@@ -164,7 +164,7 @@ func (w *walk) observe(p *process) {
 		return
 	}
 	for _, a := range w.written {
-		if a.record.Compare(p.round.Record()) == 0 && !a.chosen {
+		if a.record.Compare(p.round.record) == 0 && !a.chosen {
 			w.fail("%s believes that %v is decided", p.id, a.record)
 		}
 	}
@@ -177,7 +177,7 @@ func (w *walk) lead(p *process) {
 		return
 	}
 	r := p.slot.Record
-	sure := p.round != nil && p.round.Record() == r && p.round.Committed()
+	sure := p.round != nil && p.round.record == r && p.round.Committed()
 	if next := w.rules.settle(r, sure); next != nil && w.pick(4) > 0 {
 		w.note("%s settles in %v", p.id, next.Replicas)
 		w.propose(p, next)
@@ -206,9 +206,6 @@ func (w *walk) tell(p *process, r *Record) {
 			w.net = append(w.net, &message{from: p, to: x, record: r.WithoutBody()})
 		}
 	}
-	if !r.Replicas.Has(p.id) && !w.rules.early {
-		p.slot = p.slot.WithoutBody()
-	}
 }
 
 func (w *walk) change(p *process) {
@@ -230,9 +227,9 @@ func (w *walk) learn(p *process) {
 		p.knows = append(p.knows, x.id)
 	}
 	if w.rules.late && p.round != nil { // counts again, with the answers that it has
-		n := NewRound(p.round.Record(), w.dead(p))
+		n := NewRound(p.round.record, w.dead(p))
 		for _, m := range p.accepted {
-			n.Heard(m, Accepted{OK: true, Epoch: n.Record().Epoch})
+			n.Heard(m, Accepted{OK: true, Epoch: n.record.Epoch})
 		}
 		*p.round = n
 		w.observe(p)
