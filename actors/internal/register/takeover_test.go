@@ -38,6 +38,10 @@ func TestTakeover(t *testing.T) {
 			"s promises > asks a b c, asking", "b has old > asks, asking", "c has joint > asks d e, asking",
 			"d has joint > asks, asking", "e has joint > asks, adopt joint of a d e",
 		}},
+		"a change asks both sets": {lines: []string{
+			"s has joint > asks a d e b c, asking", "d has joint > asks, asking", "e has joint > asks, asking",
+			"b has old > asks, asking", "c has old > asks, adopt joint of a d e",
+		}},
 		"the newest of the quorum counts, not the last": {first: Set{"a", "b", "c"}, lines: []string{
 			"s promises > asks a b c, asking", "a has moved > asks d e, asking", "b has old > asks, asking", "d has joint > asks, adopt moved of a d e",
 		}},
