@@ -287,12 +287,18 @@ func (r *run) index(name string) int {
 	return -1
 }
 
+// maxVoters is how many members of a cluster vote; the others only follow.
+const maxVoters = 5
+
 // whole returns the name of the leader of a cluster of which nothing is missing.
 func whole(members []wire.ClusterMember, want int) (leader string, err error) {
-	voters := 0
+	voters, alive := 0, 0
 	for _, m := range members {
 		if m.Leader {
 			leader = m.Name
+		}
+		if m.State == "alive" {
+			alive++
 		}
 		if !m.Voter {
 			continue
@@ -305,8 +311,10 @@ func whole(members []wire.ClusterMember, want int) (leader string, err error) {
 	switch {
 	case leader == "":
 		return "", errors.New("nobody leads")
-	case voters != want:
+	case voters != min(want, maxVoters):
 		return "", fmt.Errorf("%d members have a vote", voters)
+	case alive != want:
+		return "", fmt.Errorf("%d members are alive", alive)
 	}
 	return leader, nil
 }

@@ -132,6 +132,7 @@ func TestWhole(t *testing.T) {
 		"a dead voter":    {three(func(m []wire.ClusterMember) { m[2].State = "dead" }), "m2 has a vote and is dead"},
 		"one without":     {three(func(m []wire.ClusterMember) { m[2].Voter = false }), "2 members have a vote"},
 		"one is not here": {three(func([]wire.ClusterMember) {})[:2], "2 members have a vote"},
+		"one too many":    {append(three(func([]wire.ClusterMember) {}), member("m3", "alive", false, false)), "4 members are alive"},
 		"a dead one without a vote is no matter": {
 			append(three(func([]wire.ClusterMember) {}), member("m3", "dead", false, false)), "",
 		},
@@ -145,5 +146,20 @@ func TestWhole(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestWholeBeyondVoters: of many members five vote.
+func TestWholeBeyondVoters(t *testing.T) {
+	var all []wire.ClusterMember
+	for i := range 7 {
+		all = append(all, wire.ClusterMember{Name: string(rune('a' + i)), State: "alive", Voter: i < 5, Leader: i == 3})
+	}
+	if leader, err := whole(all, 7); err != nil || leader != "d" {
+		t.Errorf("%q, %v", leader, err)
+	}
+	all[6].State = "suspect"
+	if _, err := whole(all, 7); err == nil {
+		t.Error("a member that is not alive is passed over")
 	}
 }

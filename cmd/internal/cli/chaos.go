@@ -30,12 +30,12 @@ const (
 
 // chaosFlags are the flags of "sojourn chaos".
 type chaosFlags struct {
-	members, replicas, journeys, idle int
-	scenarios, attach                 []string
-	seed                              uint64
-	length, every                     time.Duration
-	asJSON                            bool
-	target                            *target
+	members, replicas, journeys, idle, repeat int
+	scenarios, attach                         []string
+	seed                                      uint64
+	length, every                             time.Duration
+	asJSON                                    bool
+	target                                    *target
 }
 
 func chaosCommand(env Env) *cobra.Command {
@@ -52,6 +52,7 @@ func chaosCommand(env Env) *cobra.Command {
 	fs.Uint64Var(&f.seed, "seed", 0, "`number` that makes all choices; drawn when 0, and told in the report")
 	fs.DurationVar(&f.length, "for", time.Minute, "`time` for which faults go on in each scenario")
 	fs.DurationVar(&f.every, "every", 20*time.Second, "`time` from one fault to the next; longer where a fault takes longer")
+	fs.IntVar(&f.repeat, "repeat", 1, "times that all is done, each with the next seed and clusters of its own")
 	fs.IntVar(&f.replicas, "replicas", 0, "members that hold each journey, 1, 3 or 5; with 1 faults must cost journeys (default: what the scenario needs)")
 	fs.IntVar(&f.journeys, "journeys", 12, "journeys under way at a time, each step without a pause to think")
 	fs.IntVar(&f.idle, "idle", 100, "journeys that rest for 10 s between their steps")
@@ -123,6 +124,8 @@ func (f *chaosFlags) check(named bool) ([]chaos.Scenario, error) {
 	switch {
 	case f.members < 1 || f.members > 9:
 		return nil, misusef("--members must be 1 to 9")
+	case f.repeat < 1 || f.repeat > 1000:
+		return nil, misusef("--repeat must be 1 to 1000")
 	case !slices.Contains([]int{0, 1, 3, 5}, f.replicas):
 		return nil, misusef("--replicas must be 1, 3 or 5")
 	case f.journeys < 1 || f.journeys > 1000:
@@ -133,7 +136,7 @@ func (f *chaosFlags) check(named bool) ([]chaos.Scenario, error) {
 		return nil, misusef("--for must be 1s to 24h")
 	case f.every < time.Second || f.every > time.Hour:
 		return nil, misusef("--every must be 1s to 1h")
-	case len(f.attach) > 0 && (named || f.replicas > 0):
+	case len(f.attach) > 0 && (named || f.replicas > 0 || f.repeat > 1):
 		return nil, misusef("--attach: the cluster is as it is, and its faults are yours; it goes with --for, --every, --journeys, --idle and --seed")
 	case len(f.attach) > 0:
 		return nil, nil
@@ -168,19 +171,21 @@ func (f *chaosFlags) run(ctx context.Context, env Env, scenarios []chaos.Scenari
 		return fmt.Errorf("find this program: %w", err)
 	}
 	var reports []*chaos.Report
-	for _, s := range scenarios {
-		report, err := f.scenario(ctx, env, program, s)
-		if report != nil && report.Requests > 0 {
-			reports = append(reports, report)
-		}
-		if err != nil {
-			return errors.Join(f.write(env, reports), err)
+	for i := range f.repeat {
+		for _, s := range scenarios {
+			report, err := f.scenario(ctx, env, program, f.seed+uint64(i), s) //nolint:gosec // not negative
+			if report != nil && report.Requests > 0 {
+				reports = append(reports, report)
+			}
+			if err != nil {
+				return errors.Join(f.write(env, reports), err)
+			}
 		}
 	}
 	return f.verdict(env, reports)
 }
 
-func (f *chaosFlags) scenario(ctx context.Context, env Env, program string, s chaos.Scenario) (report *chaos.Report, err error) {
+func (f *chaosFlags) scenario(ctx context.Context, env Env, program string, seed uint64, s chaos.Scenario) (report *chaos.Report, err error) {
 	folder, err := os.MkdirTemp("", "sojourn-chaos-")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
@@ -211,8 +216,8 @@ func (f *chaosFlags) scenario(ctx context.Context, env Env, program string, s ch
 		Binary: program, SecretFile: secretFile, Dir: folder,
 		Operator: client.OperatorToken(master.OperatorToken().Reveal()),
 		Args:     []string{"--set", "limits.minFreeDisk=64MiB"},
-		Seed:     f.seed, Load: f.load(),
-		Progress: func(doing string) { line.show("%s", doing) },
+		Seed:     seed, Load: f.load(),
+		Progress: func(doing string) { line.show("seed %d: %s", seed, doing) },
 		Log:      slog.New(slog.NewTextHandler(log, nil)),
 	}, s)
 }
@@ -276,20 +281,22 @@ func (f *chaosFlags) verdict(env Env, reports []*chaos.Report) error {
 	if err := f.write(env, reports); err != nil {
 		return err
 	}
-	first, missed := 0, 0
+	failed, promise, seed := 0, 0, uint64(0) // promise: the first that was broken, 0 for none
 	for _, r := range reports {
-		missed += len(r.Missed)
-		for i, p := range r.Promises {
-			if !p.OK() && (first == 0 || i+1 < first) {
-				first = i + 1
-			}
+		if r.OK() {
+			continue
 		}
+		first := 1 + slices.IndexFunc(r.Promises, func(p chaos.Promise) bool { return !p.OK() })
+		if failed == 0 || first > 0 && (promise == 0 || first < promise) {
+			promise, seed = first, r.Seed
+		}
+		failed++
 	}
 	switch {
-	case first > 0:
-		return exitError{exitPromise + first, fmt.Errorf("promise P%d was broken; the same again: --seed %d", first, f.seed)}
-	case missed > 0:
-		return exitError{exitLimit, fmt.Errorf("a limit was missed; the same again: --seed %d", f.seed)}
+	case promise > 0:
+		return exitError{exitPromise + promise, fmt.Errorf("%d of %d runs failed; P%d was broken with --seed %d", failed, len(reports), promise, seed)}
+	case failed > 0:
+		return exitError{exitLimit, fmt.Errorf("%d of %d runs failed; a limit was missed with --seed %d", failed, len(reports), seed)}
 	}
 	return nil
 }
