@@ -52,8 +52,8 @@ func NewCatalog(documents Documents, types *node.Registry, logger *slog.Logger, 
 
 // shelf is one realm's part of a catalog.
 type shelf struct {
-	// stale is set by Invalidate; current is replaced as a whole.
-	stale   atomic.Bool
+	// changes counts the calls of Invalidate; current is replaced as a whole.
+	changes atomic.Uint64
 	current atomic.Pointer[edition]
 
 	reading chan struct{} // held by the one who reads documents
@@ -66,6 +66,7 @@ type edition struct {
 	settings realm.Settings
 	set      *tree.Set
 	read     time.Time
+	changes  uint64 // of the shelf, before it was read
 
 	mu    sync.Mutex
 	plans map[string]planOrError
@@ -91,12 +92,12 @@ func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
 	switch kind {
 	case realm.KindRealm, "":
 		c.realms.Range(func(_, value any) bool {
-			value.(*shelf).stale.Store(true)
+			value.(*shelf).changes.Add(1)
 			return true
 		})
 	case realm.KindSettings, realm.KindTree, realm.KindNode:
 		if value, ok := c.realms.Load(r); ok {
-			value.(*shelf).stale.Store(true)
+			value.(*shelf).changes.Add(1)
 		}
 	}
 }
@@ -172,7 +173,7 @@ func (c *Catalog) planOf(ctx context.Context, r realm.Name, name string, version
 		if c.now().Sub(e.read) < rereadAfter {
 			return nil, journey.ErrGone
 		}
-		s.stale.Store(true)
+		s.changes.Add(1)
 	}
 }
 
@@ -207,7 +208,7 @@ func (e *edition) plan(name string, types *node.Registry) (*plan, error) {
 func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
 	if value, ok := c.realms.Load(r); ok {
 		s := value.(*shelf)
-		if e := s.current.Load(); e != nil && !s.stale.Load() {
+		if e := s.fresh(); e != nil {
 			return e, nil
 		}
 	}
@@ -227,18 +228,26 @@ func (c *Catalog) edition(ctx context.Context, r realm.Name) (*edition, error) {
 	case <-ctx.Done():
 		return nil, unavailable(context.Cause(ctx))
 	}
-	if e := s.current.Load(); e != nil && !s.stale.Load() {
+	if e := s.fresh(); e != nil {
 		return e, nil
 	}
-	s.stale.Store(false) // before reading: a change during it makes it stale again
+	changes := s.changes.Load() // before reading: a change during it makes it stale
 	e, err := c.read(ctx, r)
 	if err != nil {
-		s.stale.Store(true)
 		return nil, err
 	}
+	e.changes = changes
 	c.retire(s)
 	s.current.Store(e)
 	return e, nil
+}
+
+// fresh is the current edition, nil when a document has changed since it was read.
+func (s *shelf) fresh() *edition {
+	if e := s.current.Load(); e != nil && e.changes == s.changes.Load() {
+		return e
+	}
+	return nil
 }
 
 // active is the edition of a realm that answers logins.
