@@ -31,6 +31,8 @@ type testCluster struct {
 	sessions *memorySessions
 	quorum   atomic.Pointer[session.UnavailableError] // what Quorum says; nil: there is one
 	version  atomic.Uint64
+
+	mu sync.Mutex // guards dead of members
 }
 
 func newCluster(t testing.TB, n int) *testCluster {
@@ -80,6 +82,31 @@ func (c *testCluster) ids() []placement.MemberID {
 		ids[i] = m.config.Self
 	}
 	return ids
+}
+
+// kill ends a member without notice; the others are not told.
+func (c *testCluster) kill(id placement.MemberID) {
+	c.mu.Lock()
+	for _, m := range c.members {
+		if m.config.Self == id {
+			m.dead = true
+		}
+	}
+	c.mu.Unlock()
+	c.net.crash(id)
+}
+
+// alive are the members that were not killed.
+func (c *testCluster) alive() []*testMember {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var alive []*testMember
+	for _, m := range c.members {
+		if !m.dead {
+			alive = append(alive, m)
+		}
+	}
+	return alive
 }
 
 // see gives every member the same view. An id with a "-" at its end is that of

@@ -137,5 +137,5 @@ func (s *memorySessions) Create(_ context.Context, x session.Session, replaces *
 		return first, 1, true, nil
 	}
 	s.byJourney[x.Journey] = x
-	return x, uint64(len(s.byJourney)), false, nil
+	return x, 1, false, nil
 }

@@ -14,7 +14,6 @@ import (
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
 	"sojourn/actors/journey"
-	"sojourn/actors/node"
 	"sojourn/actors/realm"
 	"sojourn/cluster/placement"
 	"sojourn/cts/session"
@@ -27,6 +26,7 @@ type testMember struct {
 	docs     *memoryDocuments
 	users    *testUsers
 	sessions *memorySessions
+	dead     bool // killed
 }
 
 func newMember(t testing.TB, now func() time.Time) *testMember {
@@ -47,7 +47,7 @@ func newMember(t testing.TB, now func() time.Time) *testMember {
 func (m *testMember) open(t testing.TB, now func() time.Time, change func(*Config)) {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	m.catalog = NewCatalog(m.docs, node.Builtin(), logger, now)
+	m.catalog = NewCatalog(m.docs, testTypes(), logger, now)
 	c := Config{
 		Self:      "one",
 		View:      func() placement.View { return placement.NewView(1, placement.Member{ID: "one"}) },
