@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const (
 	guessTime  = 5 * time.Second // that a client keeps asking for
 	guessCut   = 2 * time.Second // that a member is cut off for
 	lockedOut  = "User Locked Out."
+	another    = "another step"
 )
 
 // TestGuesses: a thousand journeys give a wrong password at all members at the
@@ -108,6 +110,7 @@ type guesser struct {
 	clients []*client.Client
 	members []*member
 	demo    daemon.Demo
+	tree    string // the seeded one when empty
 }
 
 func newGuesser(t *testing.T, c *cluster, demo daemon.Demo) *guesser {
@@ -165,7 +168,7 @@ func (g *guesser) login(i int, password string, given func()) string {
 	ctx, cancel := context.WithTimeout(context.Background(), guessTime)
 	defer cancel()
 	reply, err := g.ask(ctx, i, func(c *client.Client) (wire.Reply, error) {
-		return c.Start(ctx, client.Journey{Tree: g.demo.Journey})
+		return c.Start(ctx, client.Journey{Tree: cmp.Or(g.tree, g.demo.Journey)})
 	})
 	if err != nil || reply.Step == nil {
 		return fmt.Sprintf("start: %v", err)
@@ -183,7 +186,7 @@ func (g *guesser) login(i int, password string, given func()) string {
 	case err != nil:
 		return "no answer"
 	case reply.Success == nil:
-		return "another step"
+		return another
 	}
 	return ""
 }
