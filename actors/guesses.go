@@ -15,8 +15,13 @@ import (
 )
 
 const (
-	// maxGuesses is how many checks of a member may wait for a permit.
-	maxGuesses = 8192
+	// maxGuesses is how many checks of a member may wait for a permit: half of
+	// the requests that it works on at a time by default.
+	maxGuesses = 1024
+	// patience is how long a guess waits while no permit is used for a check:
+	// all are held by journeys that erred and were asked again, and people are
+	// slow.
+	patience = time.Second
 	// firstLook and longestLook are how long a guess waits before it asks for a
 	// permit again; the time between doubles. One that is given back at this
 	// member is asked for at once.
@@ -72,6 +77,7 @@ func (g *guesses) take(ctx context.Context, r realm.Name, who identity.Identity,
 		return a, identity.Full, who, err
 	}
 	defer g.leave(a.line(), l, turn)
+	busy := time.Now()
 	select {
 	case <-turn:
 	case <-ctx.Done():
@@ -81,6 +87,11 @@ func (g *guesses) take(ctx context.Context, r realm.Name, who identity.Identity,
 		p, now, err := g.try(ctx, &a)
 		if err != nil || p != identity.Full {
 			return a, p, now, err
+		}
+		if slices.ContainsFunc(now.Permits, func(p identity.Permit) bool { return p.Run != 0 }) {
+			busy = time.Now()
+		} else if time.Since(busy) > patience {
+			return a, p, now, identity.ErrOverloaded
 		}
 		timer := time.NewTimer(look/2 + time.Duration(a.run%uint64(look))) //nolint:gosec // look is positive
 		select {

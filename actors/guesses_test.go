@@ -167,6 +167,34 @@ func TestAGuessWaitsForItsRequest(t *testing.T) {
 	})
 }
 
+// While journeys that erred hold all permits and check nothing, a guess does not
+// wait for its whole request, nor do all that stand behind it.
+func TestAGuessDoesNotWaitForPeople(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuessers(t, 1)
+		policy := limited(1)
+		hold := identity.Reserve{Journey: identity.Mark{9}, Run: 9, At: time.Now(), Until: time.Now().Add(time.Hour), Policy: policy}
+		for _, c := range []identity.Change{hold, identity.Settle{Journey: identity.Mark{9}, Run: 9, Verdict: identity.Wrong}} {
+			if _, err := g.store.UpdateIdentity(t.Context(), "/", "demo", c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun := time.Now()
+		var all sync.WaitGroup
+		for n := range 50 {
+			all.Go(func() {
+				if _, err := g.login(t.Context(), n, horse, policy); !errors.Is(err, identity.ErrOverloaded) {
+					t.Errorf("while people think: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(begun); took > 2*patience {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // A guess that was found wrong is not checked again when its step is.
 func TestAWrongGuessIsCheckedOnce(t *testing.T) {
 	g := newGuessers(t, 2)
