@@ -18,10 +18,10 @@ const (
 	// maxGuesses is how many checks of a member may wait for a permit: half of
 	// the requests that it works on at a time by default.
 	maxGuesses = 1024
-	// patience is how long a guess waits while no permit is used for a check:
+	// thinking is how long a guess waits while no permit is used for a check:
 	// all are held by journeys that erred and were asked again, and people are
 	// slow.
-	patience = time.Second
+	thinking = time.Second
 	// firstLook and longestLook are how long a guess waits before it asks for a
 	// permit again; the time between doubles. One that is given back at this
 	// member is asked for at once.
@@ -90,7 +90,7 @@ func (g *guesses) take(ctx context.Context, r realm.Name, who identity.Identity,
 		}
 		if slices.ContainsFunc(now.Permits, func(p identity.Permit) bool { return p.Run != 0 }) {
 			busy = time.Now()
-		} else if time.Since(busy) > patience {
+		} else if time.Since(busy) > thinking {
 			return a, p, now, identity.ErrOverloaded
 		}
 		timer := time.NewTimer(look/2 + time.Duration(a.run%uint64(look))) //nolint:gosec // look is positive
