@@ -240,12 +240,18 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 
 var errFull = &session.UnavailableError{Reason: "too many journeys in progress", RetryAfter: 5 * time.Second}
 
-// beginners are the members that may begin a journey, the first by rank.
+// beginners are the members that may begin a journey, the first by rank. Nobody
+// is named while there is a member of the older protocol: it has to be able to
+// read the trace.
 func (j *Journeys) beginners(id journey.ID, n int) register.Set {
 	if n == 0 {
 		n = j.config.Replicas
 	}
-	set := j.config.View().Replicas(make([]placement.MemberID, 0, n), id, n)
+	view := j.config.View()
+	if !view.Speaks(placement.ReplicaProtocol) {
+		return nil
+	}
+	set := view.Replicas(make([]placement.MemberID, 0, n), id, n)
 	if len(set) == 0 {
 		set = append(set, j.config.Self)
 	}

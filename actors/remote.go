@@ -156,7 +156,7 @@ func (j *Journeys) seek(ctx context.Context, m *resume, here error) (journey.Rep
 			return reply, err
 		}
 		if s.unknown(view) {
-			if spread || j.config.Peers == nil || j.config.Runs != nil && !s.asksOld(view) {
+			if spread || j.config.Peers == nil || j.config.Runs != nil && !!view.Speaks(placement.ReplicaProtocol) {
 				return journey.Reply{}, s.gone(ctx)
 			}
 			spread = true
@@ -259,16 +259,6 @@ func (s *search) unknown(view placement.View) bool {
 		}
 	}
 	return view.Len() > 0
-}
-
-// asksOld reports whether the view has members that hold no replicas.
-func (s *search) asksOld(view placement.View) bool {
-	for _, m := range view.Members() {
-		if m.Protocol < placement.ReplicaProtocol {
-			return true
-		}
-	}
-	return false
 }
 
 // gone is the answer when nobody has the journey: it is over, unless this

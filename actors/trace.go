@@ -52,9 +52,14 @@ func (t trace) encode() ([]byte, error) {
 		}
 	}
 	b := make([]byte, 0, 24+17*len(t.set)+len(t.tree)+len(request))
-	b = append(b, traceVersion, flags)
-	b = append(b, t.version[:]...)
-	b = register.AppendSet(b, t.set)
+	if len(t.set) == 0 {
+		b = append(b, 1, flags)
+		b = append(b, t.version[:]...)
+	} else {
+		b = append(b, traceVersion, flags)
+		b = append(b, t.version[:]...)
+		b = register.AppendSet(b, t.set)
+	}
 	b = binary.AppendUvarint(b, uint64(len(t.tree)))
 	b = append(b, t.tree...)
 	return append(b, request...), nil

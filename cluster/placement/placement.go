@@ -150,6 +150,16 @@ func (v View) Replicas(set []MemberID, key [16]byte, n int) []MemberID {
 	return set
 }
 
+// Speaks reports whether all members speak a protocol. It allocates nothing.
+func (v View) Speaks(protocol int) bool {
+	for i := range v.members {
+		if v.members[i].Protocol < protocol {
+			return false
+		}
+	}
+	return true
+}
+
 // How fit members are to hold replicas, the fittest first.
 const (
 	fit = iota

@@ -220,3 +220,12 @@ func BenchmarkOwner(b *testing.B) {
 		v.Owner(key(7))
 	}
 }
+
+func TestSpeaks(t *testing.T) {
+	view := placement.NewView(1, placement.Member{ID: "a", Protocol: 2}, placement.Member{ID: "b", Protocol: 1})
+	for protocol, want := range map[int]bool{0: true, 1: true, 2: false} {
+		if got := view.Speaks(protocol); got != want {
+			t.Errorf("protocol %d: %t", protocol, got)
+		}
+	}
+}
