@@ -279,3 +279,47 @@ func TestParallelRetries(t *testing.T) {
 		t.Errorf("%d of %d passed, want %d", passed.Load(), passes, want)
 	}
 }
+
+// What a client is told under a lockout is what AM tells, whether the password
+// came with the start or with an answer; and a locked account's is not checked.
+func TestLockoutOfJourneys(t *testing.T) {
+	g := newGuessers(t, 1)
+	m := newMember(t, time.Now)
+	m.open(t, time.Now, func(c *Config) { c.Users = g.members[0] })
+	m.publishLogin("Login", "User Name")
+	m.docs.put(realm.KindSettings, "authentication", `{"accountlockout":{"loginFailureLockoutMode":true,
+		"loginFailureCount":3,"loginFailureDuration":300,"lockoutWarnUserCount":1}}`)
+	m.catalog.Invalidate(realm.KindSettings, realm.Root)
+	zeroPage := func(password identity.Secret) (journey.Reply, error) {
+		name := "demo"
+		return m.Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: "Login", Username: &name, Password: &password})
+	}
+	page := func(password identity.Secret) (journey.Reply, error) {
+		return m.answer(t, m.start(t, "Login").Ref, "demo", string(password))
+	}
+	for _, step := range []struct {
+		login    func(identity.Secret) (journey.Reply, error)
+		password identity.Secret
+		message  string
+		checks   uint64
+	}{
+		{zeroPage, horse, "", 1},
+		{zeroPage, "wrong", "Warning: You will be locked out after 2 more failure(s).", 2},
+		{page, "wrong", "Warning: You will be locked out after 1 more failure(s).", 3},
+		{page, horse, "", 4},
+		{page, "wrong", "Warning: You will be locked out after 2 more failure(s).", 5},
+		{zeroPage, "wrong", "Warning: You will be locked out after 1 more failure(s).", 6},
+		{page, "wrong", "User Locked Out.", 7},
+		{page, "wrong", "User Locked Out.", 7},
+		{page, horse, "User Locked Out.", 7},
+		{zeroPage, horse, "User Locked Out.", 7},
+	} {
+		reply, err := step.login(step.password)
+		if err != nil || reply.Done == nil || reply.Done.Message != step.message || reply.Done.Success != (step.message == "") || g.checked() != step.checks {
+			t.Fatalf("%q after %d checks: %+v, %v; want %q after %d", step.password, g.checked(), reply.Done, err, step.message, step.checks)
+		}
+	}
+	if who, _ := g.store.Identity(t.Context(), "/", "demo"); who.Permits != nil {
+		t.Errorf("permits are left: %+v", who.Permits)
+	}
+}
