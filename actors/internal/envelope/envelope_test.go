@@ -13,6 +13,7 @@ import (
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
+	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/cts/session"
@@ -94,6 +95,8 @@ func TestEveryFieldCrosses(t *testing.T) {
 	if n := len(paths) + len(more); n < 80 {
 		t.Errorf("only %d fields were filled", n)
 	}
+	advance, _ := filled[Advance](t)
+	crosses(t, &advance)
 	reply, _ := filled[journey.Reply](t)
 	got, err := DecodeAnswer(Answer{Reply: reply}.Encode())
 	if err != nil {
@@ -101,6 +104,52 @@ func TestEveryFieldCrosses(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got.Reply, reply) {
 		t.Errorf("a reply came back as\n%#v\nwant\n%#v", got.Reply, reply)
+	}
+}
+
+// TestRecordsCross: what replicas say to each other comes back the same.
+func TestRecordsCross(t *testing.T) {
+	epoch := register.Epoch{Counter: 7, Member: "0123456789abcdef0123456789abcdef"}
+	for _, m := range []Message{
+		&Promise{ID: journey.ID{1}, Epoch: epoch, Expires: 1_700_000_000},
+		&Accept{Copies: []Copy{}},
+		&Accept{Copies: []Copy{{journey.ID{1}, []byte("record")}, {journey.ID{2}, []byte{}}, {journey.ID{3}, nil}}},
+	} {
+		raw, err := Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Decode(raw); err != nil || !reflect.DeepEqual(got, m) {
+			t.Errorf("%v came back as %#v, %v", m, got, err)
+		}
+	}
+	for _, a := range []Answer{
+		{Promised: &Promised{OK: true, Epoch: epoch, Record: []byte("record")}},
+		{Promised: &Promised{Epoch: register.Epoch{Counter: 1, Member: "one"}}},
+		{Promised: &Promised{Over: true}},
+		{Accepted: []Accepted{}},
+		{Accepted: []Accepted{{OK: true}, {Epoch: epoch}, {Over: true}, {Full: true}}},
+	} {
+		if got, err := DecodeAnswer(a.Encode()); err != nil || !reflect.DeepEqual(got, a) {
+			t.Errorf("%+v came back as %+v, %v", a.Promised, got.Promised, err)
+		}
+	}
+	for name, raw := range map[string][]byte{
+		"more copies than bytes": {Version, kindAccept, 9, 1},
+		"too many copies":        append([]byte{Version, kindAccept, 0x81, 0x80, 0x01}, make([]byte, 20000)...),
+		"no epoch":               append([]byte{Version, kindPromise}, make([]byte, 16)...),
+	} {
+		if m, err := Decode(raw); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+	for name, raw := range map[string][]byte{
+		"unknown flag":          {Version, kindPromised, 8, 0, 0, 0},
+		"more answers than fit": {Version, kindAccepted, 9, 1},
+	} {
+		if a, err := DecodeAnswer(raw); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v, %v", name, a.Accepted, err)
+		}
 	}
 }
 
@@ -202,6 +251,7 @@ func TestErrorsCross(t *testing.T) {
 		"ErrUnavailable": identity.ErrUnavailable,
 		"ErrOverloaded":  identity.ErrOverloaded,
 		"ErrNotHere":     ErrNotHere,
+		"ErrCutOff":      ErrCutOff,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := crossing(t, err); !errors.Is(got, err) || got.Error() != err.Error() {
@@ -238,6 +288,13 @@ func TestErrorsCross(t *testing.T) {
 			t.Errorf("came back as %v", err)
 		}
 	})
+	t.Run("FencedError", func(t *testing.T) {
+		want := FencedError{Epoch: register.Epoch{Counter: 3, Member: "b"}}
+		var got *FencedError
+		if err := crossing(t, fmt.Errorf("write: %w", &want)); !errors.As(err, &got) || *got != want || err.Error() != "write: "+want.Error() {
+			t.Errorf("came back as %v", err)
+		}
+	})
 	t.Run("any other", func(t *testing.T) {
 		err := crossing(t, errors.New("a step of tree Login panicked"))
 		if err.Error() != "a step of tree Login panicked" {
@@ -268,7 +325,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"nothing":       {},
 		"version alone": {Version},
-		"unknown kind":  {Version, 9},
+		"unknown kind":  {Version, 10},
 		"an answer":     answer,
 		"cut":           good[:len(good)-1],
 		"more":          append(bytes.Clone(good), 0),
@@ -321,6 +378,27 @@ func TestGolden(t *testing.T) {
 			"0103 00000000000000000000000000000000 00 00 00 00 ffdb8ff9ce0300 ffdb8ff9ce0300 00 01 02 0c4e616d6543616c6c6261636b" +
 				" 02 0670726f6d7074 030455736572 02 00 0300 00 00 00 00 0173 00 012f 00 00",
 		},
+		"advance": {
+			encoded(&Advance{Digest: [16]byte{1}, Request: journey.ResumeRequest{Ref: journey.Ref{Journey: id, Step: 2, Realm: "/", Started: at, Expires: at}}}),
+			"0105 01000000000000000000000000000000 aa0000000000000000000000000000bb 02 012f 00 00 80c49fd50c05 80c49fd50c05 00" +
+				" 00 00 00 00 00 00 00",
+		},
+		"promise": {
+			encoded(&Promise{ID: id, Epoch: register.Epoch{Counter: 2, Member: "000102030405060708090a0b0c0d0e0f"}, Expires: 1_700_000_000}),
+			"0106 aa0000000000000000000000000000bb 02 01 000102030405060708090a0b0c0d0e0f 80c49fd50c",
+		},
+		"accept": {
+			encoded(&Accept{Copies: []Copy{{id, []byte("r")}}}),
+			"0107 01 aa0000000000000000000000000000bb 02 72",
+		},
+		"promised": {
+			Answer{Promised: &Promised{OK: true, Epoch: register.Epoch{Counter: 2, Member: "b"}, Record: []byte("r")}}.Encode(),
+			"0108 01 02 03 62 02 72",
+		},
+		"accepted": {
+			Answer{Accepted: []Accepted{{OK: true}, {Epoch: register.Epoch{Counter: 2, Member: "b"}}}}.Encode(),
+			"0109 02 01 00 02 03 62",
+		},
 		"gone":        {Answer{Err: journey.ErrGone}.Encode(), "0104 03 15 53657373696f6e206861732074696d6564206f7574"},
 		"unavailable": {Answer{Err: &session.UnavailableError{Reason: "x", RetryAfter: 1}}.Encode(), "0104 0b 0e 756e617661696c61626c653a2078 0178 02 00"},
 	} {
@@ -336,9 +414,10 @@ func TestMessagesRedact(t *testing.T) {
 	resume := &Resume{Request: journey.ResumeRequest{Answers: []callback.Answer{{Type: callback.Password, Values: []any{secret}}}}}
 	start := &Start{Request: journey.StartRequest{Request: node.Request{Headers: map[string][]string{"X-Openam-Password": {secret}}}}}
 	answer := Answer{Reply: journey.Reply{Ask: &journey.Ask{Callbacks: []callback.Callback{callback.NewHiddenValue("x", secret)}}}}
+	advance, accept := &Advance{Request: resume.Request}, &Accept{Copies: []Copy{{Record: []byte(secret)}}}
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	for _, v := range []any{resume, start, answer, &answer} {
+	for _, v := range []any{resume, start, advance, accept, answer, &answer} {
 		fmt.Fprintf(&out, "%v %+v %#v %s\n", v, v, v, v)
 		log.Info("said", "message", v)
 	}
@@ -348,7 +427,7 @@ func TestMessagesRedact(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, m := range []Message{&Start{}, &Resume{Request: journey.ResumeRequest{
+	for _, m := range []Message{&Start{}, &Advance{}, &Promise{}, &Accept{Copies: []Copy{{Record: []byte("r")}}}, &Resume{Request: journey.ResumeRequest{
 		Ref:     journey.Ref{Trace: []byte("x")},
 		Answers: []callback.Answer{{Type: callback.Name, Values: []any{"demo", 1.5, 3, nil, []any{true}, []string{"a"}, map[string]any{"b": false}}}},
 		Session: &session.Session{},
@@ -385,6 +464,9 @@ func FuzzDecodeAnswer(f *testing.F) {
 		{Err: &session.UnavailableError{Reason: "x"}},
 		{Err: &callback.ValueError{Type: callback.Choice, Detail: "x"}},
 		{Err: journey.ErrGone},
+		{Err: &FencedError{}},
+		{Promised: &Promised{OK: true, Record: []byte("r")}},
+		{Accepted: []Accepted{{OK: true}, {Over: true}}},
 	} {
 		f.Add(a.Encode())
 	}
@@ -393,7 +475,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if a.Err == nil && a.Reply.Ref.Step == 0 && len(raw) < 10 {
+		if a.Err == nil && a.Promised == nil && a.Accepted == nil && a.Reply.Ref.Step == 0 && len(raw) < 10 {
 			t.Fatalf("a reply of %d bytes", len(raw))
 		}
 		again := a.Encode()

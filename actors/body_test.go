@@ -1,0 +1,54 @@
+package actors
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestBodyRoundTrip(t *testing.T) {
+	at := time.Unix(1_700_000_000, 5).UTC()
+	for name, b := range map[string]body{
+		"waits":         {kind: waits, step: 7, digest: digest{1, 15: 2}, expires: at, replicas: 3, state: []byte("\x01{}")},
+		"decided":       {kind: decided, step: 1, expires: at, replicas: 5, end: &ended{success: true, url: "/x", token: "t"}},
+		"failed":        {kind: failed, expires: at, end: &ended{lockout: true, message: "no", details: map[string]string{"b": "2", "a": ""}}},
+		"no session":    {kind: failed, expires: at, end: &ended{success: true, noSession: true, details: map[string]string{}}},
+		"without reply": {kind: decided, step: 300, expires: at},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := b.encode()
+			got, err := decodeBody(raw)
+			if err != nil || !reflect.DeepEqual(got, b) {
+				t.Errorf("%+v came back as %+v, %v", b, got, err)
+			}
+			if kindOf(raw) != b.kind {
+				t.Errorf("kind %v", kindOf(raw))
+			}
+			if b.kind == waits {
+				return // the state is the rest
+			}
+			for _, bad := range [][]byte{raw[:len(raw)-1], append(bytes.Clone(raw), 0)} {
+				if got, err := decodeBody(bad); err == nil {
+					t.Errorf("%x was read as %+v", bad, got)
+				}
+			}
+		})
+	}
+}
+
+func FuzzDecodeBody(f *testing.F) {
+	f.Add((&body{kind: waits, step: 1, state: []byte("x")}).encode())
+	f.Add((&body{kind: failed, end: &ended{message: "no", details: map[string]string{"a": "b"}}}).encode())
+	f.Add((&body{kind: decided}).encode())
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := decodeBody(raw)
+		if err != nil {
+			return
+		}
+		again, err := decodeBody(b.encode())
+		if err != nil || !reflect.DeepEqual(again, b) {
+			t.Fatalf("%+v became %+v, %v", b, again, err)
+		}
+	})
+}
