@@ -206,9 +206,10 @@ func (j *Journeys) send(parcels []parcel, list []proposal, raw [][]byte, receipt
 			}
 		}
 		j.counts.acceptsSent.Add(int64(len(p.which)))
+		sent := body
 		j.aside(func() {
 			got := receipt{parcel: p}
-			if a, err := j.ask(j.deadlines.at(until), p.to, body); err == nil && len(a.Accepted) == len(p.which) {
+			if a, err := j.ask(j.deadlines.at(until), p.to, sent); err == nil && len(a.Accepted) == len(p.which) {
 				got.accepted = a.Accepted
 			}
 			receipts <- got
