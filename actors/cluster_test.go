@@ -31,14 +31,20 @@ type testCluster struct {
 	sessions *memorySessions
 	quorum   atomic.Pointer[session.UnavailableError] // what Quorum says; nil: there is one
 	version  atomic.Uint64
+	change   func(*Config) // of every member; may be nil
 
 	mu sync.Mutex // guards dead of members
 }
 
 func newCluster(t testing.TB, n int) *testCluster {
 	t.Helper()
+	return newClusterWith(t, n, nil)
+}
+
+func newClusterWith(t testing.TB, n int, change func(*Config)) *testCluster {
+	t.Helper()
 	c := &testCluster{
-		t: t, now: time.Now, net: newTestNet(),
+		t: t, now: time.Now, net: newTestNet(), change: change,
 		docs:     &memoryDocuments{},
 		users:    &testUsers{password: "secret"},
 		sessions: &memorySessions{byJourney: map[[16]byte]session.Session{}},
@@ -69,6 +75,9 @@ func (c *testCluster) add() *testMember {
 				return err
 			}
 			return nil
+		}
+		if c.change != nil {
+			c.change(own)
 		}
 	})
 	c.members, c.views = append(c.members, m), append(c.views, view)

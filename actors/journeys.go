@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -74,8 +73,13 @@ type Journeys struct {
 	config  Config
 	effects effects
 	logger  *slog.Logger
-	// sealed is set when this member has ceased to answer for any journey.
-	sealed   atomic.Bool
+	repairs *repairs
+
+	// door is held for a moment by who serves another member; sealed says that
+	// this member answers for no journey any more.
+	door     sync.RWMutex
+	sealed   bool
+	serving  sync.WaitGroup
 	suspects suspects
 
 	system  *actor.ActorSystem
@@ -139,16 +143,23 @@ func New(c Config) (*Journeys, error) {
 	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(
 		func() actor.Actor { return &journeyActor{j: j} },
 		actor.WithDispatcher(actor.NewSynchronizedDispatcher(mailboxTurn))))
-	j.work.Add(1)
+	j.repairs = newRepairs(j)
+	j.work.Add(2)
 	go j.sweep()
+	go j.repairs.run()
 	return j, nil
 }
 
 // Close ends what runs and waits for it. Requests that wait are answered as
-// unavailable. A second call does nothing.
+// unavailable. From then on nothing is promised or accepted for other members:
+// the run of this member may be said to be over. A second call does nothing.
 func (j *Journeys) Close() {
 	j.closing.Do(func() {
+		j.door.Lock()
+		j.sealed = true
+		j.door.Unlock()
 		j.cancel(errClosing)
+		j.serving.Wait()
 		j.work.Wait()
 		j.system.Shutdown()
 		j.crew.close()

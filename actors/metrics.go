@@ -6,7 +6,7 @@ import "sync/atomic"
 type counts struct {
 	started, succeeded, failed, replayed, forwarded, served atomic.Int64
 
-	takeovers, fenced, stubs                                 atomic.Int64
+	takeovers, fenced, stubs, founded, repaired              atomic.Int64
 	acceptsSent, acceptsServed, promisesSent, promisesServed atomic.Int64
 	unavailableCutOff, unavailableLost, unavailableQuorum    atomic.Int64
 }
@@ -29,6 +29,10 @@ type Metrics struct {
 	// a newer epoch ended, Stubs the members that were told to forget a journey
 	// which has moved.
 	Takeovers, Fenced, Stubs int64
+	// Founded counts journeys that were given new members to begin at, Repaired
+	// those that were given new replicas. Outstanding ones ought to have other
+	// replicas than they have, as far as this member knows them.
+	Founded, Repaired, Outstanding int64
 	// Accepts count records sent to other replicas and taken from them; Promises
 	// count epochs likewise.
 	AcceptsSent, AcceptsServed, PromisesSent, PromisesServed int64
@@ -46,6 +50,7 @@ func (j *Journeys) Metrics() Metrics {
 		Forwarded: c.forwarded.Load(), Served: c.served.Load(),
 		Waiting: j.slots.waiting.Load(), Ended: j.slots.ended.Load(), Active: int64(j.gateway.active()),
 		Takeovers: c.takeovers.Load(), Fenced: c.fenced.Load(), Stubs: c.stubs.Load(),
+		Founded: c.founded.Load(), Repaired: c.repaired.Load(), Outstanding: j.repairs.outstanding(),
 		AcceptsSent: c.acceptsSent.Load(), AcceptsServed: c.acceptsServed.Load(),
 		PromisesSent: c.promisesSent.Load(), PromisesServed: c.promisesServed.Load(),
 		UnavailableCutOff: c.unavailableCutOff.Load(), UnavailableLost: c.unavailableLost.Load(),

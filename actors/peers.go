@@ -39,9 +39,10 @@ func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envel
 			a = envelope.Answer{Err: fmt.Errorf("a request of member %s panicked", from)}
 		}
 	}()
-	if j.base.Err() != nil || j.sealed.Load() {
+	if !j.enter() {
 		return envelope.Answer{Err: &envelope.RefusedError{Reason: errClosing.Reason}}
 	}
+	defer j.serving.Done()
 	message, err := envelope.Decode(body)
 	if err != nil {
 		j.logger.Warn("a request of another member cannot be read", "member", from, "bytes", len(body), "err", err)
@@ -66,8 +67,21 @@ func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envel
 		a.Promised = &said
 	case *envelope.Accept:
 		a.Accepted = j.accept(from, m)
+	case *envelope.Survey:
+		said := envelope.Surveyed(j.survey(m.Leaving))
+		a.Surveyed = &said
 	}
 	return a
+}
+
+// enter counts somebody who serves another member; false after Close.
+func (j *Journeys) enter() bool {
+	j.door.RLock()
+	defer j.door.RUnlock()
+	if !j.sealed {
+		j.serving.Add(1)
+	}
+	return !j.sealed
 }
 
 // accept keeps the records that another member wrote.

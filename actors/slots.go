@@ -254,6 +254,41 @@ func (s *slots) settle(id journey.ID, r *register.Record) {
 	}
 }
 
+// shed gives up the body of a journey that has moved to others, if r is still
+// what is held of it: its settled record, which a majority has.
+func (s *slots) shed(id journey.ID, r *register.Record) {
+	shard := s.shard(id)
+	shard.Lock()
+	before := shard.byID[id]
+	h := s.open(before)
+	if h.Record == nil || h.Record.Stub() || h.Record.Compare(r) != 0 {
+		shard.Unlock()
+		return
+	}
+	after := before
+	after.record, after.kind = register.AppendRecord(nil, h.Record.WithoutBody()), 0
+	shard.byID[id] = after
+	shard.Unlock()
+	s.count(before, after)
+}
+
+// bury notes that a journey is over for good, as another member knows.
+func (s *slots) bury(id journey.ID) {
+	shard := s.shard(id)
+	shard.Lock()
+	before, ok := shard.byID[id]
+	h := s.open(before)
+	if !ok || h.Record == nil {
+		shard.Unlock()
+		return
+	}
+	delete(shard.byID, id)
+	shard.over[id] = endOf(h.Record.Expires)
+	shard.Unlock()
+	s.counter(before).Add(-1)
+	s.ended.Add(1)
+}
+
 func (k slot) empty() bool { return k.record == nil && k.promise == nil }
 
 // count moves a slot from one counter to another.

@@ -33,6 +33,8 @@ type quest struct {
 	expires int64        // seconds of Unix time
 	first   register.Set // the set that may begin it; nil: not known
 	alone   bool         // its realm wants no more than one member to hold it
+	// refounded says that first is from the replicated store.
+	refounded bool
 }
 
 // takeOver makes this member the one that leads a journey: a majority of its
@@ -71,6 +73,15 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 	case o.State == register.Fenced:
 		j.counts.fenced.Add(1)
 		return nil, &envelope.FencedError{Epoch: o.Epoch}
+	case h.Record == nil && !q.refounded && j.extinct(q.first):
+		set, err := j.refound(ctx, q, o.State == register.Nothing)
+		if err != nil {
+			return nil, err
+		}
+		if set != nil {
+			q.first, q.refounded = set, true
+			return j.takeOver(ctx, q)
+		}
 	case o.State == register.Nothing && len(q.first) == 0, j.wentWith(h.Record, q.first):
 		return nil, envelope.ErrNotHere
 	}

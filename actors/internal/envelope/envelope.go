@@ -54,13 +54,14 @@ type Resume struct {
 // Reply, or an error of package journey's list, of callback or identity, a
 // *session.UnavailableError, ErrNotHere, a *FencedError, ErrCutOff or a
 // *RefusedError; any other error keeps its text alone. A Promise that was not
-// refused has Promised, an Accept Accepted.
+// refused has Promised, an Accept Accepted, a Survey Surveyed.
 type Answer struct {
 	Reply journey.Reply
 	Err   error
 
 	Promised *Promised
 	Accepted []Accepted
+	Surveyed *Surveyed
 }
 
 func (*Start) message()  {}
@@ -112,6 +113,8 @@ const (
 	kindAccept   = 7
 	kindPromised = 8
 	kindAccepted = 9
+	kindSurvey   = 10
+	kindSurveyed = 11
 )
 
 // Encode writes a message.
@@ -137,6 +140,9 @@ func Encode(m Message) ([]byte, error) {
 	case *Accept:
 		w.byte(kindAccept)
 		w.accept(m)
+	case *Survey:
+		w.byte(kindSurvey)
+		w.text(string(m.Leaving))
 	}
 	return w.done()
 }
@@ -170,6 +176,8 @@ func Decode(raw []byte) (Message, error) {
 		m = r.promise()
 	case kindAccept:
 		m = r.accept()
+	case kindSurvey:
+		m = r.survey()
 	default:
 		return nil, ErrMalformed
 	}
@@ -193,6 +201,9 @@ func (a Answer) Encode() []byte {
 	case a.Accepted != nil:
 		w.byte(kindAccepted)
 		w.accepted(a.Accepted)
+	case a.Surveyed != nil:
+		w.byte(kindSurveyed)
+		w.surveyed(a.Surveyed)
 	default:
 		w.byte(kindReply)
 		w.reply(&a.Reply)
@@ -220,6 +231,8 @@ func DecodeAnswer(raw []byte) (Answer, error) {
 		a.Promised = r.promised()
 	case kindAccepted:
 		a.Accepted = r.accepted()
+	case kindSurveyed:
+		a.Surveyed = r.surveyed()
 	default:
 		return Answer{}, ErrMalformed
 	}

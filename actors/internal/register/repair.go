@@ -35,6 +35,11 @@ func Repair(r *Record, self placement.MemberID, standing func(placement.MemberID
 	return r != nil && !r.Stub() && repairer(r, standing) == self && wanting(r, standing, want)
 }
 
+// Wanting says whether r is to be written again, whoever's turn it is.
+func Wanting(r *Record, standing func(placement.MemberID) Standing, want Set) bool {
+	return r != nil && !r.Stub() && wanting(r, standing, want)
+}
+
 func wanting(r *Record, standing func(placement.MemberID) Standing, want Set) bool {
 	if len(r.Prev) > 0 {
 		return true
