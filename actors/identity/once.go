@@ -79,7 +79,9 @@ func (c Once) Recall(now Identity, kept []byte) (i Identity, ok bool) {
 func (CountLogin) kept(Identity) ([]byte, bool)           { return nil, true }
 func (CountLogin) recall(now Identity, _ []byte) Identity { return now }
 
-func (c Settle) kept(Identity) ([]byte, bool)         { return nil, c.Verdict == Wrong }
+//nolint:unparam // as the interface wants it
+func (c Settle) kept(Identity) ([]byte, bool) { return nil, c.Verdict == Wrong }
+
 func (Settle) recall(now Identity, _ []byte) Identity { return now }
 
 func (c CountRetry) kept(after Identity) ([]byte, bool) {

@@ -91,7 +91,8 @@ func counts(t *testing.T, seed uint64, dir string, journeys int) {
 		1: {"UsernameCollectorNode", map[string]any{}, map[string]string{"outcome": nodeID(2)}},
 		2: {"IncrementLoginCountNode", map[string]any{"identityAttribute": "userName"}, map[string]string{"outcome": nodeID(3)}},
 		3: {
-			"RetryLimitDecisionNode", map[string]any{"retryLimit": retryLimit, "incrementUserAttributeOnFailure": true},
+			"RetryLimitDecisionNode",
+			map[string]any{"retryLimit": retryLimit, "incrementUserAttributeOnFailure": true},
 			map[string]string{"Retry": nodeID(4), "Reject": treeFailure},
 		},
 		4: {"UsernameCollectorNode", map[string]any{}, map[string]string{"outcome": treeFailure}},
@@ -99,7 +100,8 @@ func counts(t *testing.T, seed uint64, dir string, journeys int) {
 	publish(ctx, t, g.clients[0], "Count", 5, map[int]sketch{
 		5: {"UsernameCollectorNode", map[string]any{}, map[string]string{"outcome": nodeID(6)}},
 		6: {
-			"LoginCountDecisionNode", map[string]any{"interval": "AT", "amount": journeys, "identityAttribute": "userName"},
+			"LoginCountDecisionNode",
+			map[string]any{"interval": "AT", "amount": journeys, "identityAttribute": "userName"},
 			map[string]string{"true": treeSuccess, "false": treeFailure},
 		},
 	})
