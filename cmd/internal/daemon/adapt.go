@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"sojourn/actors"
 	"sojourn/actors/identity"
@@ -79,11 +81,21 @@ type condition interface {
 	Failure() error
 }
 
-// health says that a member is well when its store is.
-type health struct{ store condition }
+// health says that a member is well when its store is, and ready until it
+// leaves.
+type health struct {
+	store   condition
+	leaving *atomic.Bool
+}
 
-func (h health) Live() error  { return h.store.Failure() }
-func (h health) Ready() error { return h.store.Ready() }
+func (h health) Live() error { return h.store.Failure() }
+
+func (h health) Ready() error {
+	if h.leaving.Load() {
+		return &session.UnavailableError{Reason: "this member is leaving", RetryAfter: time.Second}
+	}
+	return h.store.Ready()
+}
 
 func readKey(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)

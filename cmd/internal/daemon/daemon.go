@@ -56,6 +56,7 @@ type Daemon struct {
 	close    []func() // of the identity repositories
 	journeys *actors.Journeys
 	server   *server.Server
+	leaving  atomic.Bool
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
 }
@@ -281,9 +282,9 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			Identities:    stores,
 			Documents:     stores,
 			NodeTypes:     node.Builtin(),
-			Health:        health{d.store},
+			Health:        health{d.store, &d.leaving},
 			Backups:       stores,
-			Members:       members{d.near, d.store, d.registry, c.Build.Version},
+			Members:       members{d.near, d.store, d.registry, d.journeys, c.Build.Version},
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
@@ -316,15 +317,17 @@ var errRemoved = errors.New("this member was removed from the cluster while it r
 // worth no more: the next run of the folder notes it as well.
 const goodbye = 2 * time.Second
 
-// Run serves until ctx ends, then stops: the others are told that it leaves, no
-// new connections, running requests to their end, journeys, stores, gossip. A
-// store that has failed stops the member in the same way, and is the error: only
-// another start can help. So does an operator who removes it. Run may be called
-// once.
+// Run serves until ctx ends, then stops: the others are told that it leaves and
+// are given its journeys, no new connections, running requests to their end,
+// journeys, stores, gossip. A store that has failed stops the member in the same
+// way, and is the error: only another start can help. So does an operator who
+// removes it. Run may be called once.
 func (d *Daemon) Run(ctx context.Context) error { return d.run(ctx, d.store) }
 
 func (d *Daemon) run(ctx context.Context, store condition) error {
 	ctx, stop := context.WithCancel(ctx)
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	var watch sync.WaitGroup
 	var removed error
 	watch.Go(func() {
@@ -337,19 +340,34 @@ func (d *Daemon) run(ctx context.Context, store condition) error {
 		case <-ctx.Done():
 		}
 		stop()
+		d.leave()
+		end()
 	})
-	leaving := context.AfterFunc(ctx, func() {
-		d.near.announce(func(m *placement.Member) { m.Draining = true })
-	})
-	err := d.server.Run(ctx)
-	leaving()
+	err := d.server.Run(serving)
 	stop()
 	watch.Wait()
 	d.server = nil
+	d.journeys.Close() // and answers nobody any more
 	if store.Failure() == nil && removed == nil {
 		d.retire()
 	}
 	return errors.Join(store.Failure(), removed, err, d.shut())
+}
+
+// leave tells the others that this member goes, and gives them its journeys. It
+// still answers requests.
+func (d *Daemon) leave() {
+	d.leaving.Store(true)
+	d.near.announce(func(m *placement.Member) { m.Draining = true })
+	ctx, cancel := context.WithTimeout(context.Background(), d.config.Limits.HandoverTime)
+	defer cancel()
+	begun, had := time.Now(), d.journeys.Metrics().Waiting
+	switch err := d.journeys.Drain(ctx); {
+	case err == nil:
+		d.config.Log.Info("the other members have this one's journeys", "journeys", had, "took", time.Since(begun).Round(time.Millisecond))
+	case had > 0:
+		d.config.Log.Warn("journeys at this member end with it", "journeys", had, "err", err)
+	}
 }
 
 // retire notes that this run is over, when it will answer nobody any more.

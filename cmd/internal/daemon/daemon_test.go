@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,10 +191,16 @@ func TestFailedStoreEndsTheMember(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	store := failing{make(chan struct{})}
-	h := health{store}
+	var leaving atomic.Bool
+	h := health{store, &leaving}
 	if h.Live() != nil || h.Ready() != nil {
 		t.Error("a store that is well")
 	}
+	leaving.Store(true)
+	if h.Live() != nil || h.Ready() == nil {
+		t.Error("a member that leaves")
+	}
+	leaving.Store(false)
 	close(store.failed)
 	if h.Live() == nil || h.Ready() == nil {
 		t.Error("a store that has failed")

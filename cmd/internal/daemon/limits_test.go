@@ -270,9 +270,10 @@ var limitTests = map[string]struct {
 	},
 }
 
-// unseen limits change nothing that a client could see: sessions beyond the
-// limit are read from disk.
-var unseen = map[string]bool{"sessions": true}
+// unseen limits change nothing that a client of a member alone could see:
+// sessions beyond the limit are read from disk, and journeys are handed over to
+// nobody.
+var unseen = map[string]bool{"sessions": true, "handoverTime": true}
 
 func TestLimits(t *testing.T) {
 	for f := range reflect.TypeFor[config.Limits]().Fields() {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
+	"sojourn/actors"
 	"sojourn/cluster/placement"
 	"sojourn/cts"
 	"sojourn/http/rest"
@@ -21,6 +23,7 @@ type members struct {
 	near     *neighbours
 	store    *cts.Store
 	registry *registry
+	journeys *actors.Journeys
 	version  string // of this member's program
 }
 
@@ -29,6 +32,7 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 	if err != nil {
 		return nil, err
 	}
+	journeys := m.survey(ctx)
 	now := time.Now()
 	seen := map[string]placement.Member{}
 	for _, p := range m.near.view().Members() {
@@ -40,6 +44,9 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 		one := rest.Member{
 			ID: s.ID, Process: p.ID, Name: s.Name, Address: s.Address, HTTP: p.HTTP,
 			Voter: s.Voter, Leader: s.Leader, Self: s.Self, Protocol: p.Protocol,
+		}
+		if s, ok := journeys[p.ID]; alive && ok {
+			one.Journeys = &rest.MemberJourneys{Waiting: s.Waiting, Outstanding: s.Outstanding}
 		}
 		if alive {
 			one.State, one.Name, one.Address, one.LastSeen = rest.MemberAlive, p.Name, p.Address, now
@@ -62,6 +69,30 @@ func (m members) Members(ctx context.Context) ([]rest.Member, error) {
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// survey asks the members of the view about their journeys. It lacks those that
+// do not answer within a second, or are of an older version.
+func (m members) survey(ctx context.Context) map[placement.MemberID]actors.Survey {
+	var (
+		mu     sync.Mutex
+		all    = map[placement.MemberID]actors.Survey{}
+		asking sync.WaitGroup
+	)
+	for _, p := range m.near.view().Members() {
+		if p.Protocol < placement.ReplicaProtocol {
+			continue
+		}
+		asking.Go(func() {
+			if s, err := m.journeys.Survey(ctx, p.ID, ""); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				all[p.ID] = s
+			}
+		})
+	}
+	asking.Wait()
+	return all
 }
 
 // absent tells of a member that is not in the view what is remembered: one that
