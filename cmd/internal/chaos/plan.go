@@ -48,13 +48,16 @@ func (p Plan) all() []planned {
 	apart := func(name, what string, act Act, who Who) planned {
 		return planned{name: name, what: what, least: 3, worst: faultWorst, steps: []Step{{Act: act, Who: who, Hold: cut}, {Act: Heal, Hold: rest}}}
 	}
+	// With three copies of a journey two of them may be out of reach or gone at
+	// once when two of five members are; five bear it.
+	minority := apart("minority", "the leader and others, less than half, are cut off, with five replicas (root)", Isolate, Minority)
+	minority.replicas = 5
 	return []planned{
 		{
 			name: "kill", what: "kill -9 of one member, which comes back", least: 3, worst: killWorst, p99: killP99,
 			steps: []Step{{Act: Kill, Who: Anyone, Hold: down}, {Act: Restart, Who: Same, Hold: rest}},
 		},
 		{
-			// With three copies of a journey two of them may go; five bear it.
 			name: "kill-two", what: "kill -9 of the leader and an owner of journeys together, with five replicas", least: 5, replicas: 5, worst: faultWorst,
 			steps: []Step{{Act: Kill, Who: Minority, Hold: down}, {Act: Restart, Who: Same, Hold: rest}},
 		},
@@ -75,7 +78,7 @@ func (p Plan) all() []planned {
 		apart("isolate", "one member is cut off from all others (root)", Isolate, Anyone),
 		apart("mute", "one member is not heard by the others (root)", Mute, Anyone),
 		apart("deafen", "one member does not hear the others (root)", Deafen, Anyone),
-		apart("minority", "the leader and others, less than half, are cut off (root)", Isolate, Minority),
+		minority,
 	}
 }
 

@@ -41,21 +41,23 @@ func (w *worker) close() {
 }
 
 // turn chooses the member of the next request: the next in turn at which not
-// more than a fair share of all workers wait already. The share is rounded up,
-// so that there is always one, but for hedged requests.
+// more than a fair share of all workers wait already, else just the next.
 func (w *worker) turn() int {
 	members := w.load.targets()
 	for _, m := range members[len(w.clients):] {
 		w.clients = append(w.clients, w.load.client(m.base))
 	}
-	workers := w.load.cfg.Writers + w.load.cfg.Readers + w.load.cfg.Journeys
+	cfg := w.load.cfg
+	workers := cfg.Writers + cfg.Readers + cfg.Journeys + cfg.Idle
 	fair := int64((workers + len(members) - 1) / len(members))
-	for range members {
-		w.next = (w.next + 1) % len(members)
-		if members[w.next].busy.Load() < fair {
-			break
+	for i := range members {
+		next := (w.next + 1 + i) % len(members)
+		if members[next].busy.Load() < fair {
+			w.next = next
+			return next
 		}
 	}
+	w.next = (w.next + 1) % len(members)
 	return w.next
 }
 
