@@ -110,19 +110,21 @@ const ReplicaProtocol = 2
 
 // Replicas appends to set the ids of the first n members for key that may hold
 // replicas, the first by rank first: those that speak ReplicaProtocol and are
-// neither draining nor starting. Where there is none of these, it takes those
-// that drain, or else those that start; never some of each, so that a set
-// waits for nobody who is about to go. It allocates nothing but what set lacks
-// in capacity.
+// neither draining nor starting, then, as long as these are too few, those that
+// start: they hold what they are given, and a set of one has no second copy.
+// Those that drain are taken only where there is nobody else, for a set is not
+// to wait for who is about to go. It allocates nothing but what set lacks in
+// capacity.
 func (v View) Replicas(set []MemberID, key [16]byte, n int) []MemberID {
-	k := fold(key)
-	class := unable
+	least := unable
 	for i := range v.members {
-		class = min(class, v.members[i].class())
+		least = min(least, v.members[i].class())
 	}
-	if class == unable {
+	if least == unable {
 		return set
 	}
+	most := max(least, coming) // with those that drain there is nobody else
+	k := fold(key)
 	var last *Member
 	var lastScore uint64
 	for range n {
@@ -130,7 +132,7 @@ func (v View) Replicas(set []MemberID, key [16]byte, n int) []MemberID {
 		var top uint64
 		for i := range v.members {
 			m := &v.members[i]
-			if m.class() != class {
+			if m.class() > most {
 				continue
 			}
 			s := mix64(k ^ m.mix)
@@ -163,8 +165,8 @@ func (v View) Speaks(protocol int) bool {
 // How fit members are to hold replicas, the fittest first.
 const (
 	fit = iota
-	going
 	coming
+	going
 	unable
 )
 
@@ -172,10 +174,10 @@ func (m *Member) class() int {
 	switch {
 	case m.Protocol < ReplicaProtocol:
 		return unable
-	case m.Starting:
-		return coming
 	case m.Draining:
 		return going
+	case m.Starting:
+		return coming
 	}
 	return fit
 }
