@@ -114,6 +114,8 @@ func TestRecordsCross(t *testing.T) {
 		&Promise{ID: journey.ID{1}, Epoch: epoch, Expires: 1_700_000_000},
 		&Accept{Copies: []Copy{}},
 		&Accept{Copies: []Copy{{journey.ID{1}, []byte("record")}, {journey.ID{2}, []byte{}}, {journey.ID{3}, nil}}},
+		&Survey{},
+		&Survey{Leaving: "0123456789abcdef0123456789abcdef"},
 	} {
 		raw, err := Encode(m)
 		if err != nil {
@@ -129,6 +131,8 @@ func TestRecordsCross(t *testing.T) {
 		{Promised: &Promised{Over: true}},
 		{Accepted: []Accepted{}},
 		{Accepted: []Accepted{{OK: true}, {Epoch: epoch}, {Over: true}, {Full: true}}},
+		{Surveyed: &Surveyed{}},
+		{Surveyed: &Surveyed{Waiting: 250_000, Outstanding: 3, Naming: 2}},
 	} {
 		if got, err := DecodeAnswer(a.Encode()); err != nil || !reflect.DeepEqual(got, a) {
 			t.Errorf("%+v came back as %+v, %v", a.Promised, got.Promised, err)
@@ -137,6 +141,7 @@ func TestRecordsCross(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"more copies than bytes": {Version, kindAccept, 9, 1},
 		"too many copies":        append([]byte{Version, kindAccept, 0x81, 0x80, 0x01}, make([]byte, 20000)...),
+		"a long name":            append([]byte{Version, kindSurvey, maxMember + 1}, make([]byte, maxMember+1)...),
 		"no epoch":               append([]byte{Version, kindPromise}, make([]byte, 16)...),
 	} {
 		if m, err := Decode(raw); !errors.Is(err, ErrMalformed) {
@@ -399,6 +404,8 @@ func TestGolden(t *testing.T) {
 			Answer{Accepted: []Accepted{{OK: true}, {Epoch: register.Epoch{Counter: 2, Member: "b"}}}}.Encode(),
 			"0109 02 01 00 02 03 62",
 		},
+		"survey":      {encoded(&Survey{Leaving: "b"}), "010a 01 62"},
+		"surveyed":    {Answer{Surveyed: &Surveyed{Waiting: 70, Outstanding: 4, Naming: 1}}.Encode(), "010b 8c01 08 02"},
 		"gone":        {Answer{Err: journey.ErrGone}.Encode(), "0104 03 15 53657373696f6e206861732074696d6564206f7574"},
 		"unavailable": {Answer{Err: &session.UnavailableError{Reason: "x", RetryAfter: 1}}.Encode(), "0104 0b 0e 756e617661696c61626c653a2078 0178 02 00"},
 	} {
@@ -427,7 +434,7 @@ func TestMessagesRedact(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, m := range []Message{&Start{}, &Advance{}, &Promise{}, &Accept{Copies: []Copy{{Record: []byte("r")}}}, &Resume{Request: journey.ResumeRequest{
+	for _, m := range []Message{&Start{}, &Advance{}, &Promise{}, &Accept{Copies: []Copy{{Record: []byte("r")}}}, &Survey{}, &Resume{Request: journey.ResumeRequest{
 		Ref:     journey.Ref{Trace: []byte("x")},
 		Answers: []callback.Answer{{Type: callback.Name, Values: []any{"demo", 1.5, 3, nil, []any{true}, []string{"a"}, map[string]any{"b": false}}}},
 		Session: &session.Session{},
@@ -467,6 +474,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 		{Err: &FencedError{}},
 		{Promised: &Promised{OK: true, Record: []byte("r")}},
 		{Accepted: []Accepted{{OK: true}, {Over: true}}},
+		{Surveyed: &Surveyed{Waiting: 1}},
 	} {
 		f.Add(a.Encode())
 	}
@@ -475,7 +483,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if a.Err == nil && a.Promised == nil && a.Accepted == nil && a.Reply.Ref.Step == 0 && len(raw) < 10 {
+		if a.Err == nil && a.Promised == nil && a.Accepted == nil && a.Surveyed == nil && a.Reply.Ref.Step == 0 && len(raw) < 10 {
 			t.Fatalf("a reply of %d bytes", len(raw))
 		}
 		again := a.Encode()
