@@ -243,7 +243,7 @@ func (c *testCluster) twice(t *testing.T, random *rand.Rand) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	version, err := decodeTrace(first.Ref.Trace)
+	version, err := decodeTrace(first.Ref.Trace, nil)
 	if err != nil {
 		return err
 	}

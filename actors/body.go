@@ -46,7 +46,11 @@ const bodyVersion = 1
 var errBody = errors.New("not the body of a journey's record")
 
 func (b *body) encode() []byte {
-	raw := make([]byte, 0, 40+len(b.state))
+	room := 40 + len(b.state)
+	if b.end != nil {
+		room += 8 + len(b.end.url) + len(b.end.message) + len(b.end.token)
+	}
+	raw := make([]byte, 0, room)
 	raw = append(raw, bodyVersion, byte(b.kind))
 	raw = binary.AppendUvarint(raw, uint64(b.step))
 	raw = append(raw, b.digest[:]...)
@@ -106,15 +110,12 @@ const (
 
 func (e *ended) append(raw []byte) []byte {
 	var flags byte
-	for i, set := range []bool{e.success, e.noSession, e.lockout, e.details != nil} {
+	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil} {
 		if set {
 			flags |= 1 << i
 		}
 	}
-	raw = append(raw, flags)
-	for _, s := range []string{e.url, e.message, string(e.token)} {
-		raw = appendText(raw, s)
-	}
+	raw = appendText(appendText(appendText(append(raw, flags), e.url), e.message), string(e.token))
 	if e.details != nil {
 		raw = binary.AppendUvarint(raw, uint64(len(e.details)))
 		for _, name := range slices.Sorted(maps.Keys(e.details)) {

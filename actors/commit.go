@@ -72,7 +72,7 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	}
 	r := j.successor(s, b.encode())
 	r.Expires = max(r.Expires, ceil(b.expires))
-	said := j.slots.propose(s.id, r, register.AppendRecord(nil, r), s.begins(), true, s.env.Now)
+	said := j.slots.propose(s.id, r, encoded(r), s.begins(), true, s.env.Now)
 	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait
 		j.tell(r.Members(), s.id, r)
 	}

@@ -81,6 +81,7 @@ type Journeys struct {
 	sealed   bool
 	serving  sync.WaitGroup
 	suspects suspects
+	itself   register.Set // this member alone
 
 	system  *actor.ActorSystem
 	crew    *crew
@@ -133,6 +134,7 @@ func New(c Config) (*Journeys, error) {
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),
 		slots:   newSlots(c.MaxWaiting, c.MaxEnded),
+		itself:  register.Set{c.Self},
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.deadlines = newDeadlines(j.base)
@@ -262,9 +264,12 @@ func (j *Journeys) beginners(id journey.ID, n int) register.Set {
 	if !view.Speaks(placement.ReplicaProtocol) {
 		return nil
 	}
+	if view.Len() == 1 {
+		return j.itself
+	}
 	set := view.Replicas(make([]placement.MemberID, 0, n), id, n)
 	if len(set) == 0 {
-		set = append(set, j.config.Self)
+		return j.itself
 	}
 	return set
 }

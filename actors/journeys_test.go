@@ -48,9 +48,10 @@ func (m *testMember) open(t testing.TB, now func() time.Time, change func(*Confi
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	m.catalog = NewCatalog(m.docs, testTypes(), logger, now)
+	alone := placement.NewView(1, placement.Member{ID: "one", Protocol: placement.ReplicaProtocol})
 	c := Config{
 		Self:      "one",
-		View:      func() placement.View { return placement.NewView(1, placement.Member{ID: "one"}) },
+		View:      func() placement.View { return alone },
 		Catalog:   m.catalog,
 		Users:     m.users,
 		Sessions:  m.sessions,

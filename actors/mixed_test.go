@@ -21,7 +21,7 @@ func TestTraceForAll(t *testing.T) {
 	for protocol, want := range map[int]byte{placement.ReplicaProtocol: 2, placement.ReplicaProtocol - 1: 1} {
 		other.Protocol = protocol
 		raw := m.start(t, "Login").Ref.Trace
-		decoded, err := decodeTrace(raw)
+		decoded, err := decodeTrace(raw, nil)
 		if err != nil || raw[0] != want || (len(decoded.set) == 0) != (want == 1) || decoded.tree != "Login" {
 			t.Errorf("with a member of protocol %d: version %d, set %v, %v", protocol, raw[0], decoded.set, err)
 		}

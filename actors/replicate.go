@@ -27,6 +27,7 @@ const (
 	follows role = iota // the record follows the one that is here
 	begins              // it is the journey's first, and nobody has been asked
 	repeats             // it is the one that is here, and may not be committed
+	foreign             // another member wrote it
 )
 
 // parcel is what one member is sent of several proposals: which, in order.
@@ -60,7 +61,7 @@ func (j *Journeys) write(ctx context.Context, list ...proposal) []error {
 	open := 0
 	now := j.config.Now()
 	for i, p := range list {
-		raw[i] = register.AppendRecord(make([]byte, 0, len(p.record.Body)+recordRoom), p.record)
+		raw[i] = encoded(p.record)
 		rounds[i] = register.NewRound(p.record, j.dead)
 		if errs[i] = refusal(j.propose(p, raw[i], now)); errs[i] == nil {
 			rounds[i].Heard(j.config.Self, register.Accepted{OK: true})
@@ -103,8 +104,16 @@ func (j *Journeys) propose(p proposal, raw []byte, now time.Time) envelope.Accep
 	return envelope.Accepted{OK: h.Leads(j.config.Self) && h.Record.Compare(p.record) == 0, Over: h.over, Epoch: h.Promised}
 }
 
-// recordRoom is about what a record takes beside its body.
-const recordRoom = 128
+// encoded is a record as bytes, which are kept for long: no more than it needs.
+func encoded(r *register.Record) []byte {
+	room := 32 + len(r.Body)
+	for _, set := range []register.Set{{r.Epoch.Member}, r.Replicas, r.Prev} {
+		for _, m := range set {
+			room += min(len(m), 16) + 2
+		}
+	}
+	return register.AppendRecord(make([]byte, 0, room), r)
+}
 
 // errOpen marks a proposal that is neither committed nor refused yet.
 var errOpen = errors.New("not decided yet")
@@ -228,7 +237,7 @@ func (j *Journeys) tell(to register.Set, id journey.ID, r *register.Record) {
 		}
 	}
 	if len(parcels) > 0 {
-		j.send(parcels, list, [][]byte{register.AppendRecord(nil, r)}, make(chan receipt, len(parcels)))
+		j.send(parcels, list, [][]byte{encoded(r)}, make(chan receipt, len(parcels)))
 	}
 }
 

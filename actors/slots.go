@@ -168,32 +168,21 @@ func (s *slots) campaign(id journey.ID, self placement.MemberID, expires int64, 
 // accept keeps a record that another member wrote, if that is possible, as the
 // bytes raw.
 func (s *slots) accept(id journey.ID, r *register.Record, raw []byte, now time.Time) envelope.Accepted {
-	return s.keep(id, r, raw, false, now, func(h register.Slot) (register.Slot, register.Accepted) { return h.Accept(r) })
+	return s.keep(id, r, raw, foreign, false, now)
 }
 
 // propose keeps a record that this member wrote, if it still leads the journey
 // and r follows the record that is here. first says that r begins the journey,
 // and nobody has been asked; certain, that no other replica has to accept it.
 func (s *slots) propose(id journey.ID, r *register.Record, raw []byte, first, certain bool, now time.Time) envelope.Accepted {
-	said := s.keep(id, r, raw, true, now, func(h register.Slot) (register.Slot, register.Accepted) {
-		if first {
-			begun, _, ok := h.Begin(r.Epoch.Member)
-			if !ok {
-				return h, register.Accepted{Epoch: h.Promised}
-			}
-			h = begun
-		}
-		return h.Propose(r)
-	})
-	if certain && said.OK {
-		s.settle(id, r)
+	as := follows
+	if first {
+		as = begins
 	}
-	return said
+	return s.keep(id, r, raw, as, certain, now)
 }
 
-func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, own bool, now time.Time,
-	by func(register.Slot) (register.Slot, register.Accepted),
-) envelope.Accepted {
+func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, as role, certain bool, now time.Time) envelope.Accepted {
 	kind := kindOf(r.Body)
 	shard := s.shard(id)
 	shard.Lock()
@@ -202,12 +191,12 @@ func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, own bool, no
 		return envelope.Accepted{Over: true}
 	}
 	before := shard.byID[id]
-	if before.record == nil && !own && kind == waits && s.waiting.Load() >= s.maxWaiting+s.maxWaiting/4 {
+	if before.record == nil && as == foreign && kind == waits && s.waiting.Load() >= s.maxWaiting+s.maxWaiting/4 {
 		shard.Unlock()
 		return envelope.Accepted{Full: true}
 	}
 	was := s.open(before)
-	next, said := by(was.Slot)
+	next, said := as.take(was.Slot, r)
 	if !said.OK {
 		shard.Unlock()
 		return envelope.Accepted{Epoch: said.Epoch}
@@ -215,7 +204,7 @@ func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, own bool, no
 	after := before
 	after.promise = nil
 	if next.Record == r {
-		after.record, after.kind, after.certain = raw, kind, false
+		after.record, after.kind, after.certain = raw, kind, certain
 	}
 	if next.Record.Epoch != next.Promised {
 		after.promise = &promise{next.Promised, r.Expires}
@@ -230,6 +219,22 @@ func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, own bool, no
 		s.plan(endOf(r.Expires), id)
 	}
 	return envelope.Accepted{OK: true}
+}
+
+// take has a slot keep a record, by the rule for what it is.
+func (as role) take(h register.Slot, r *register.Record) (register.Slot, register.Accepted) {
+	switch as {
+	case begins:
+		begun, _, ok := h.Begin(r.Epoch.Member)
+		if !ok {
+			return h, register.Accepted{Epoch: h.Promised}
+		}
+		return begun.Propose(r)
+	case follows:
+		return h.Propose(r)
+	case repeats, foreign:
+	}
+	return h.Accept(r)
 }
 
 // knows reports whether anything is held of a journey.

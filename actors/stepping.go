@@ -34,7 +34,7 @@ type stepping struct {
 	// What the realm says; trace is that of the reference, if it has one.
 	settings *realm.Settings
 	replicas int
-	trace    *trace
+	trace    trace
 
 	lead    *lead
 	body    body // of lead.record
@@ -93,8 +93,7 @@ func (j *Journeys) answering(m *resume) *stepping {
 	}
 	j.consult(s)
 	if s.err == nil && len(s.ref.Trace) > 0 {
-		t, err := decodeTrace(s.ref.Trace)
-		s.trace, s.err = &t, err
+		s.trace, s.err = decodeTrace(s.ref.Trace, j.slots.names.name)
 	}
 	return s
 }
@@ -114,6 +113,9 @@ func (j *Journeys) consult(s *stepping) {
 func (s *stepping) answers(m *resume) bool {
 	return s.start == nil && m.request.Ref.Step == s.step && m.digest == s.digest
 }
+
+// traced reports whether the reference carries the journey's start.
+func (s *stepping) traced() bool { return len(s.ref.Trace) > 0 }
 
 // unsettled reports whether a change of the journey's set is to be ended.
 func (s *stepping) unsettled() bool {
@@ -179,7 +181,7 @@ func (j *Journeys) leading(s *stepping) bool {
 	case h.Leads(j.config.Self):
 		s.lead = &lead{epoch: h.Promised, record: h.Record, mine: true, certain: h.certain}
 		return true
-	case h.Record != nil || !h.Promised.IsZero() || s.trace == nil || s.m.find:
+	case h.Record != nil || !h.Promised.IsZero() || !s.traced() || s.m.find:
 		return false
 	}
 	first := j.first(s)
@@ -194,7 +196,7 @@ func (j *Journeys) leading(s *stepping) bool {
 // the one in its trace. The trace of an older member has none, and it is not
 // known whom that member would ask.
 func (j *Journeys) first(s *stepping) register.Set {
-	if s.trace == nil || s.m.find {
+	if !s.traced() || s.m.find {
 		return nil
 	}
 	if len(s.trace.set) > 0 {
@@ -217,7 +219,7 @@ func (j *Journeys) carry(ctx context.Context, s *stepping) {
 		}
 	}()
 	if s.lead == nil {
-		if s.trace != nil { // without its tree the journey is better left where it is
+		if s.traced() { // without its tree the journey is better left where it is
 			if s.err = j.recall(s); s.err != nil {
 				return
 			}
@@ -319,7 +321,7 @@ func (j *Journeys) recall(s *stepping) error {
 
 // replay makes a waiting journey of its trace.
 func (j *Journeys) replay(s *stepping) error {
-	if s.trace == nil {
+	if !s.traced() {
 		return envelope.ErrNotHere
 	}
 	if err := j.recall(s); err != nil {

@@ -196,13 +196,14 @@ func (j *Journeys) candidates(ctx context.Context, alone bool) (register.Set, er
 // wanted is the set that is to hold a journey of this member's, n members if
 // there are as many: nil when this member should not be one of them.
 func (j *Journeys) wanted(id journey.ID, n int) register.Set {
-	if n == 1 {
-		return register.Set{j.config.Self}
+	view := j.config.View()
+	if n == 1 || view.Len() == 1 {
+		return j.itself
 	}
-	set := register.Set(j.config.View().Replicas(make([]placement.MemberID, 0, n), id, n))
+	set := register.Set(view.Replicas(make([]placement.MemberID, 0, n), id, n))
 	switch {
 	case len(set) == 0:
-		return register.Set{j.config.Self}
+		return j.itself
 	case !set.Has(j.config.Self):
 		return nil
 	}

@@ -65,7 +65,7 @@ func (t trace) encode() ([]byte, error) {
 	return append(b, request...), nil
 }
 
-func decodeTrace(raw []byte) (trace, error) {
+func decodeTrace(raw []byte, names register.Names) (trace, error) {
 	var t trace
 	if len(raw) < 2+len(t.version) || len(raw) > maxTrace || raw[0] < 1 || raw[0] > traceVersion {
 		return t, errTrace
@@ -74,7 +74,7 @@ func decodeTrace(raw []byte) (trace, error) {
 	raw = raw[2+copy(t.version[:], raw[2:]):]
 	if version > 1 {
 		var err error
-		if t.set, raw, err = register.ParseSet(raw); err != nil {
+		if t.set, raw, err = register.ReadSet(raw, names); err != nil {
 			return t, errTrace
 		}
 	}

@@ -30,7 +30,7 @@ func TestTraceRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := decodeTrace(raw)
+		out, err := decodeTrace(raw, nil)
 		if len(raw) <= maxTrace && (err != nil || !reflect.DeepEqual(in, out)) {
 			t.Fatalf("%+v became %+v, %v", in, out, err)
 		}
@@ -44,7 +44,7 @@ func FuzzDecodeTrace(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		decoded, err := decodeTrace(raw)
+		decoded, err := decodeTrace(raw, nil)
 		if err != nil {
 			return
 		}
@@ -52,7 +52,7 @@ func FuzzDecodeTrace(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		twice, err := decodeTrace(again)
+		twice, err := decodeTrace(again, nil)
 		if err != nil || !reflect.DeepEqual(decoded, twice) {
 			t.Fatalf("%+v became %+v, %v", decoded, twice, err)
 		}

@@ -57,9 +57,7 @@ func AppendSet(dst []byte, s Set) []byte {
 // of more than MaxSet, or one with an empty or a doubled member, is refused;
 // one of none is nil.
 func ParseSet(raw []byte) (Set, []byte, error) {
-	p := parser{rest: raw}
-	s := p.set()
-	return s, p.rest, p.err()
+	return ReadSet(raw, nil)
 }
 
 // AppendRecord appends r to dst: version, epoch, Seq, Replicas, Prev, Expires,
@@ -91,6 +89,13 @@ func Member(encoded []byte) placement.MemberID {
 		return ""
 	}
 	return m
+}
+
+// ReadSet is ParseSet with the members of names.
+func ReadSet(raw []byte, names Names) (Set, []byte, error) {
+	p := parser{rest: raw, names: names}
+	s := p.set()
+	return s, p.rest, p.err()
 }
 
 // ReadRecord reads all of raw as what AppendRecord wrote. It copies nothing:
