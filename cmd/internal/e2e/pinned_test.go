@@ -173,8 +173,7 @@ func (a *anywhere) pinned(ctx context.Context) (version string, err error) {
 // votersOf is a cluster of n members that all vote, of the program given.
 func votersOf(t *testing.T, binary string, n int) []*member {
 	t.Helper()
-	p := newPlace(t)
-	p.binary = binary
+	p := newPlaceOf(t, t.TempDir(), binary)
 	members := []*member{p.start(t, "--cluster", "127.0.0.1:0")}
 	for i := range n - 1 {
 		members = append(members, another(t, members[0], fmt.Sprint("another", i+1)))

@@ -103,7 +103,13 @@ func newPlace(t *testing.T) *place {
 
 func newPlaceIn(t *testing.T, dir string) *place {
 	t.Helper()
-	p := &place{dir: dir, data: filepath.Join(dir, "data"), secretFile: filepath.Join(dir, "secret")}
+	return newPlaceOf(t, dir, "")
+}
+
+// newPlaceOf is newPlace for another program.
+func newPlaceOf(t *testing.T, dir, binary string) *place {
+	t.Helper()
+	p := &place{dir: dir, data: filepath.Join(dir, "data"), secretFile: filepath.Join(dir, "secret"), binary: binary}
 	text, err := secret.Generate(rand.Reader)
 	must(t, err)
 	must(t, os.WriteFile(p.secretFile, []byte(text), 0o600))
