@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"sojourn/http/client"
 	"sojourn/http/wire"
 )
@@ -124,17 +126,25 @@ func TestPinned(t *testing.T) {
 	stop()
 	load.Wait()
 
+	var finished errgroup.Group
+	finished.SetLimit(8)
 	for i, step := range append(middle, begun...) {
-		reply, err := wire.Reply{Step: &step}, error(nil)
-		if i >= len(middle) {
-			reply, err = lb.next(t.Context(), step, "user0")
-		}
-		if err == nil {
-			reply, err = lb.next(t.Context(), *reply.Step, cheapPassword)
-		}
-		if err := verdict("one", reply, err); err != nil {
-			t.Errorf("journey %d of %d: %v", i, len(middle)+len(begun), err)
-		}
+		finished.Go(func() error {
+			reply, err := wire.Reply{Step: &step}, error(nil)
+			if i >= len(middle) {
+				reply, err = lb.next(t.Context(), step, "user0")
+			}
+			if err == nil {
+				reply, err = lb.next(t.Context(), *reply.Step, cheapPassword)
+			}
+			if err := verdict("one", reply, err); err != nil {
+				return fmt.Errorf("journey %d of %d, of which %d were in their middle: %w", i, len(middle)+len(begun), len(middle), err)
+			}
+			return nil
+		})
+	}
+	if err := finished.Wait(); err != nil {
+		t.Error(err)
 	}
 	late, err := lb.start(t.Context(), "Pinned")
 	must(t, err)
