@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -32,7 +33,11 @@ func (r *run) judge(complete bool) {
 		row.Stall = r.stalls.longest(row.At, to)
 		report.Missed = append(report.Missed, row.missed()...)
 	}
-	for _, n := range few(report.Journeys.Suspects()) {
+	suspects := few(report.Journeys.Suspects())
+	if worst := r.scenario.Worst; worst > 0 && report.Stalls.Max > worst {
+		suspects = append(suspects, slowest(waits))
+	}
+	for _, n := range suspects {
 		report.Suspects = append(report.Suspects, Suspect{n, history.Tell(steps, n)})
 	}
 	report.Apart = r.cutOff(ops, steps)
@@ -61,7 +66,13 @@ func (r *run) judge(complete bool) {
 	}
 }
 
-// Suspect is a journey whose history breaks a promise, request by request.
+// slowest is the journey with the longest wait.
+func slowest(waits []history.Wait) int {
+	return slices.MaxFunc(waits, func(a, b history.Wait) int { return cmp.Compare(a.End-a.Start, b.End-b.Start) }).Journey
+}
+
+// Suspect is a journey whose history breaks a promise or a limit, request by
+// request.
 type Suspect struct {
 	Journey int      `json:"journey"`
 	History []string `json:"history"`
