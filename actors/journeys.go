@@ -27,9 +27,9 @@ type Config struct {
 	View func() placement.View
 	// Peers asks other members; nil when the view never has any.
 	Peers Peers
-	// Quorum is asked before a journey is called unknown. An error says that
-	// this member may be cut off from those that know it, and is the request's
-	// answer. Nil: never.
+	// Quorum is asked before a journey begins, and before one is called unknown.
+	// An error says that this member may be cut off from the others, and is the
+	// request's answer. Nil: never.
 	Quorum func(ctx context.Context) error
 	// Replicas is how many members hold each journey in realms that do not say:
 	// 1, 3 or 5; zero means 3. There are never more than the view has.
@@ -216,6 +216,12 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	}
 	if satisfied(r, plan.Plan) {
 		return existing(r, settings.SuccessURL), nil
+	}
+	if j.config.Quorum != nil { // cut off from the others, none of them would know the journey
+		if err := j.config.Quorum(ctx); err != nil {
+			j.counts.unavailableQuorum.Add(1)
+			return journey.Reply{}, unavailable(err)
+		}
 	}
 	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
 	state, step := plan.start(env, r.NoSession)

@@ -119,6 +119,18 @@ func TestAloneWithoutQuorum(t *testing.T) {
 	wantUnavailable(t, err)
 }
 
+// TestNothingBeginsWithoutQuorum: a journey that a member begins while it is cut
+// off would name it alone, and end with it.
+func TestNothingBeginsWithoutQuorum(t *testing.T) {
+	c := newCluster(t, 3)
+	c.sees(1, "member-1")
+	c.quorum.Store(&session.UnavailableError{Reason: "no quorum", RetryAfter: time.Second})
+	for _, tree := range []string{"Login", "Steps"} {
+		_, err := c.members[1].Start(t.Context(), journey.StartRequest{Realm: "/", Tree: tree})
+		wantUnavailable(t, err)
+	}
+}
+
 // TestJoin: a newcomer takes over the journeys that it ranks first for, each
 // when it is asked for it.
 func TestJoin(t *testing.T) {
