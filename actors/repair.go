@@ -253,7 +253,7 @@ func (r *repairs) repair(ctx context.Context, batch []journey.ID, least need) (l
 	}
 	settled, n := r.write(ctx, amid)
 	r.j.counts.repaired.Add(int64(len(settled)))
-	r.release(append(whole, settled...), before)
+	r.release(append(whole, settled...), before) //nolint:contextcheck // nobody waits for it
 	return left + n
 }
 

@@ -99,7 +99,8 @@ func TestHistory(t *testing.T) {
 			now = now.Add(time.Second)
 			id := placement.MemberID(rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "run"))
 			before := string(f.Encode())
-			next, was := f, f.Current
+			var next runs.Folder
+			was := f.Current
 			if rapid.Bool().Draw(t, "retire") {
 				next, _ = f.Retire(id, now)
 				over[id] = true

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,4 +168,46 @@ func TestEachMemberInTurn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnswersWhileItLeaves: from the signal on a member says that it is not
+// ready, and answers requests for as long as it listens: those journeys too that
+// it has just given away.
+func TestAnswersWhileItLeaves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three members")
+	}
+	members := three(t)
+	whole(t, members, nil)
+	leaving := members[0]
+	steps := leaving.middles(t, "Steps", "user0", pick(30_000, 4_000, 0))
+	c := leaving.client(t)
+	must(t, client.Credentials("", cheapPassword)(&steps[0]))
+	if reply, err := c.Next(t.Context(), "/", steps[0]); err != nil || reply.Success == nil {
+		t.Fatalf("before: %v", err)
+	}
+	leaving.signal(t, syscall.SIGTERM)
+	unready, answered := 0, 1
+	for ; answered < len(steps) && !leaving.closed(); answered++ {
+		if err := c.Ready(t.Context()); client.IsStatus(err, http.StatusServiceUnavailable) {
+			unready++
+		}
+		must(t, client.Credentials("", cheapPassword)(&steps[answered]))
+		reply, err := c.Next(t.Context(), "/", steps[answered])
+		if err != nil && leaving.closed() {
+			break // the connection was closed before the request was read
+		}
+		if err != nil || reply.Success == nil {
+			t.Fatalf("journey %d at the leaving member: %v", answered, err)
+		}
+	}
+	leaving.wait(t, stopLimit)
+	if leaving.code() != 0 {
+		t.Errorf("exit code %d\n%s", leaving.code(), leaving.log)
+	}
+	t.Logf("%d journeys were answered while the member left, %d times it was not ready", answered-1, unready)
+	if unready == 0 || answered < 2 {
+		t.Errorf("%d journeys answered, %d times not ready", answered-1, unready)
+	}
+	sessions(t, members[1:], steps[answered:])
 }
