@@ -10,9 +10,3 @@ const (
 	// or replaced; ID is the version.
 	KindVersion DocumentKind = "version"
 )
-
-// Configures reports whether documents of a kind are a realm's configuration.
-// The empty kind stands for all of them.
-func (k DocumentKind) Configures() bool {
-	return k != KindRun && k != KindFounding && k != KindVersion
-}

@@ -134,7 +134,7 @@ func (n *news) tell(c *actors.Catalog, r *registry) {
 }
 
 func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
-	if c := n.catalog.Load(); c != nil && kind.Configures() {
+	if c := n.catalog.Load(); c != nil {
 		c.Invalidate(kind, in)
 	}
 	if r := n.registry.Load(); r != nil && (kind == realm.KindRun || kind == "") {
