@@ -79,11 +79,8 @@ func TestOwnerLost(t *testing.T) {
 // AM; but not for a member that may be cut off.
 func TestOwnerLostOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3)
+		c := newClusterWith(t, 3, func(own *Config) { own.Replicas = 1 })
 		defer c.close()
-		for _, m := range c.members {
-			m.config.Replicas = 1
-		}
 		waiting, unanswered := c.kept(), c.members[0].start(t, "Login")
 		moved, err := c.members[1].acts(t, c.kept().Ref, "secret")
 		if err != nil {
