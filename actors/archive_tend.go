@@ -161,7 +161,7 @@ func (c *Catalog) bound(ctx context.Context, r realm.Name, kept []version) error
 	}
 	if gone > 0 {
 		c.logger.Warn("trees are changed so often that replaced versions are given up before their journeys have ended",
-			"realm", r, "kept", len(kept)-gone, "given up", gone)
+			"realm", r, "kept", len(kept)-gone, "dropped", gone)
 	}
 	return errors.Join(faults...)
 }

@@ -130,7 +130,7 @@ func TestVersionsAreBounded(t *testing.T) {
 		if kept := len(m.docs.versions(t, "Say")); kept > maxVersions+grownBy || most > maxVersions+2*grownBy {
 			t.Errorf("%d versions are kept, %d were at one time; the limit is %d", kept, most, maxVersions)
 		}
-		m.Journeys.Close()
+		m.Close()
 		m.open(t, time.Now, func(*Config) {})
 		defer m.Close()
 		if done, err := m.answer(t, before.Ref, "yes"); err != nil || done.Done == nil {

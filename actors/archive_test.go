@@ -78,9 +78,9 @@ func (m *memoryDocuments) versions(t testing.TB, name string) map[string]archive
 }
 
 // publishMessage stores a tree that shows a message and ends.
-func (d *memoryDocuments) publishMessage(name, message string) {
-	d.put(realm.KindNode, msgID, fmt.Sprintf(`{"_type":{"_id":"MessageNode"},"message":{"en":%q}}`, message))
-	d.put(realm.KindTree, name, fmt.Sprintf(`{"entryNodeId":%q,"nodes":{%q:{"nodeType":"MessageNode","connections":{"true":%q,"false":%q}}}}`,
+func (m *memoryDocuments) publishMessage(name, message string) {
+	m.put(realm.KindNode, msgID, fmt.Sprintf(`{"_type":{"_id":"MessageNode"},"message":{"en":%q}}`, message))
+	m.put(realm.KindTree, name, fmt.Sprintf(`{"entryNodeId":%q,"nodes":{%q:{"nodeType":"MessageNode","connections":{"true":%q,"false":%q}}}}`,
 		msgID, msgID, ok, bad))
 }
 
@@ -279,8 +279,7 @@ func TestVersionNotKept(t *testing.T) {
 	away := error(&session.UnavailableError{Reason: "no leader"})
 	m.docs.fault.Store(&away)
 	_, err := m.Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: "Login"})
-	var unavailable *session.UnavailableError
-	if !errors.As(err, &unavailable) {
+	if _, ok := errors.AsType[*session.UnavailableError](err); !ok {
 		t.Fatalf("got %v", err)
 	}
 	m.docs.fault.Store(nil)

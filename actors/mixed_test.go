@@ -12,7 +12,7 @@ import (
 func TestTraceForAll(t *testing.T) {
 	other := placement.Member{ID: "two", Protocol: placement.ReplicaProtocol}
 	m := newMember(t, time.Now)
-	m.Journeys.Close()
+	m.Close()
 	m.open(t, time.Now, func(c *Config) {
 		c.View = func() placement.View {
 			return placement.NewView(1, placement.Member{ID: "one", Protocol: placement.ReplicaProtocol}, other)

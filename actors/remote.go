@@ -156,7 +156,7 @@ func (j *Journeys) seek(ctx context.Context, m *resume, here error) (journey.Rep
 			return reply, err
 		}
 		if s.unknown(view) {
-			if spread || j.config.Peers == nil || j.config.Runs != nil && !!view.Speaks(placement.ReplicaProtocol) {
+			if spread || j.config.Peers == nil || j.config.Runs != nil && view.Speaks(placement.ReplicaProtocol) {
 				return journey.Reply{}, s.gone(ctx)
 			}
 			spread = true

@@ -188,8 +188,10 @@ func TestSettings(t *testing.T) {
 		{name: "session", method: "PUT", path: path + "services/session", body: `{"_id":"","dynamic":{"maxIdleTime":7},"_type":{}}`, status: 200, etag: `"1"`},
 		{name: "session, nonsense", method: "PUT", path: path + "services/session", body: `{"dynamic":{"maxIdleTime":"long"}}`, status: 400},
 		{name: "session, old revision", method: "PUT", path: path + "services/session", body: `{}`, header: map[string]string{"If-Match": "0"}, status: 412},
-		{name: "sojourn, even replicas", method: "PUT", path: path + "services/sojourn", body: `{"journeys":{"replicas":4}}`, status: 400,
-			want: `{"code":400,"reason":"Bad Request","message":"Data validation failed for the attribute, Journeys.replicas: 4 is none of 1, 3, 5"}`},
+		{
+			name: "sojourn, even replicas", method: "PUT", path: path + "services/sojourn", body: `{"journeys":{"replicas":4}}`, status: 400,
+			want: `{"code":400,"reason":"Bad Request","message":"Data validation failed for the attribute, Journeys.replicas: 4 is none of 1, 3, 5"}`,
+		},
 		{name: "sojourn", method: "PUT", path: path + "services/sojourn", body: `{"journeys":{"replicas":5}}`, status: 200},
 		{name: "authentication", method: "PUT", path: path + "authentication", body: `{"core":{"orgConfig":"Mine"}}`, status: 200},
 		{name: "no JSON", method: "PUT", path: path + "authentication", body: `{`, status: 400},
