@@ -41,7 +41,7 @@ type planned struct {
 func (p Plan) all() []planned {
 	const (
 		frozen = 30 * time.Second
-		cut    = 15 * time.Second
+		cut    = 20 * time.Second // long enough for each side to take the other for dead
 		rest   = 3 * time.Second
 	)
 	down := min(5*time.Second, p.Every/4)

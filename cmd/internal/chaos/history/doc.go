@@ -13,4 +13,10 @@
 // Beside these stands a check that knows none of them: the history of each
 // session must be linearizable, against a model with four states
 // ([Verdict.Illegal]).
+//
+// Journeys of several steps are judged in the same two ways ([CheckJourneys]):
+// what clients saw of a journey that was lost, rolled back, doubled or refused is
+// counted, and beside that the requests of each journey must have an order that a
+// model explains, of a journey that takes each step once
+// ([JourneyVerdict.Illegal]). [Stalls] sums up how long clients waited.
 package history
