@@ -56,6 +56,7 @@ type checking struct {
 	user  string
 	guess identity.Guess
 	run   uint64
+	by    time.Time // the check is not begun later
 }
 
 func (a checking) line() string { return string(a.realm) + "\x00" + identity.Key(a.user) }
@@ -118,9 +119,9 @@ func (g *guesses) try(ctx context.Context, a *checking) (identity.Permission, id
 		return identity.Full, identity.Identity{}, fmt.Errorf("draw the number of a password check: %w", err)
 	}
 	a.run = binary.BigEndian.Uint64(random[:]) | 1
-	reserve := identity.Reserve{
-		Journey: a.guess.Journey, Attempt: a.guess.Attempt, Run: a.run, At: time.Now(), Until: a.guess.Until, Policy: a.guess.Policy,
-	}
+	at := time.Now()
+	a.by = at.Add(identity.CheckTime)
+	reserve := identity.Reserve{Journey: a.guess.Journey, Attempt: a.guess.Attempt, Run: a.run, At: at, Policy: a.guess.Policy}
 	now, err := g.users.UpdateIdentity(ctx, a.realm, a.user, identity.Once{Key: a.guess.Key, Until: a.guess.Until, Change: reserve})
 	if err != nil {
 		return identity.Full, now, err
@@ -133,7 +134,7 @@ func (g *guesses) try(ctx context.Context, a *checking) (identity.Permission, id
 func (g *guesses) settle(ctx context.Context, a checking, verdict identity.Settlement) (identity.Identity, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	settle := identity.Settle{Journey: a.guess.Journey, Run: a.run, Verdict: verdict}
+	settle := identity.Settle{Journey: a.guess.Journey, Run: a.run, Verdict: verdict, Until: a.guess.Until}
 	now, err := g.users.UpdateIdentity(ctx, a.realm, a.user, identity.Once{Key: a.guess.Key, Until: a.guess.Until, Change: settle})
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -202,7 +203,9 @@ func (e *Embedded) guarded(ctx context.Context, r realm.Name, who identity.Ident
 		_, err := e.hashing.Verify(ctx, e.decoy, password)
 		return identity.Locked, now, err
 	}
-	ok, err := e.verify(ctx, now.Hash, password)
+	turn, cancel := context.WithDeadline(ctx, a.by)
+	ok, err := e.verify(turn, now.Hash, password)
+	cancel()
 	if err != nil { // nothing was computed
 		_, _ = e.guesses.settle(ctx, a, identity.Undone) // at worst the permit is kept until it expires
 		return identity.Mismatch, identity.Identity{}, err

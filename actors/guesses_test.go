@@ -134,7 +134,7 @@ func TestAGuessWaitsForItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuessers(t, 1)
 		policy := limited(1)
-		hold := identity.Reserve{Journey: identity.Mark{9}, Run: 9, At: time.Now(), Until: time.Now().Add(time.Hour), Policy: policy}
+		hold := identity.Reserve{Journey: identity.Mark{9}, Run: 9, At: time.Now(), Policy: policy}
 		if _, err := g.store.UpdateIdentity(t.Context(), "/", "demo", hold); err != nil {
 			t.Fatal(err)
 		}
@@ -173,8 +173,8 @@ func TestAGuessDoesNotWaitForPeople(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuessers(t, 1)
 		policy := limited(1)
-		hold := identity.Reserve{Journey: identity.Mark{9}, Run: 9, At: time.Now(), Until: time.Now().Add(time.Hour), Policy: policy}
-		for _, c := range []identity.Change{hold, identity.Settle{Journey: identity.Mark{9}, Run: 9, Verdict: identity.Wrong}} {
+		hold := identity.Reserve{Journey: identity.Mark{9}, Run: 9, At: time.Now(), Policy: policy}
+		for _, c := range []identity.Change{hold, identity.Settle{Journey: identity.Mark{9}, Run: 9, Verdict: identity.Wrong, Until: time.Now().Add(time.Hour)}} {
 			if _, err := g.store.UpdateIdentity(t.Context(), "/", "demo", c); err != nil {
 				t.Fatal(err)
 			}

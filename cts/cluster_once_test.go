@@ -142,7 +142,7 @@ func TestTheReleaseBefore(t *testing.T) {
 				time.Sleep(time.Second) // until all have looked
 				until := time.Now().Add(time.Minute)
 				policy := realm.Lockout{Enabled: true, Failures: 2}
-				reserve := identity.Reserve{Journey: identity.Mark{1}, Run: 1, At: time.Now(), Until: until, Policy: policy}
+				reserve := identity.Reserve{Journey: identity.Mark{1}, Run: 1, At: time.Now(), Policy: policy}
 				for _, m := range []*member{leader, asked} {
 					now := m.update(t, changeOf(1, until, reserve))
 					if reserve.Permission(now) != identity.Granted {

@@ -56,15 +56,18 @@ type Permit struct {
 	Until  time.Time `json:"until"`
 }
 
-// Reserve takes a permit for one attempt at a guess; Permission tells what came
-// of it. The store makes it under the guess's key (Once), so that a guess that
+// CheckTime is how long a permit is kept for an attempt that nothing is heard
+// of. A check begins within it, or not at all.
+const CheckTime = time.Minute
+
+// Reserve takes a permit for one attempt at a guess, for CheckTime; Permission
+// tells what came of it. The store makes it under the guess's key (Once), so that a guess that
 // was found wrong needs no second check.
 type Reserve struct {
 	Journey Mark
 	Attempt Attempt
 	Run     uint64 // of this attempt alone, not zero
 	At      time.Time
-	Until   time.Time
 	Policy  realm.Lockout
 }
 
@@ -80,11 +83,12 @@ const (
 )
 
 // Settle says what an attempt found. What Wrong found is remembered under the
-// guess's key.
+// guess's key, and its permit is kept until Until, the end of the journey.
 type Settle struct {
 	Journey Mark
 	Run     uint64
 	Verdict Settlement
+	Until   time.Time
 }
 
 // Settlement is how an attempt ended.
@@ -117,9 +121,7 @@ func (c Reserve) apply(i Identity) Identity {
 		n = len(permits) - 1
 	}
 	permits[n].Run, permits[n].Attempt = c.Run, c.Attempt
-	if c.Until.After(permits[n].Until) {
-		permits[n].Until = c.Until
-	}
+	permits[n].Until = later(permits[n].Until, c.At.Add(CheckTime))
 	i.Permits = permits
 	return i
 }
@@ -154,7 +156,7 @@ func (c Settle) apply(i Identity) Identity {
 	p.Run = 0
 	switch c.Verdict {
 	case Wrong:
-		p.Failed = true
+		p.Failed, p.Until = true, later(p.Until, c.Until)
 	case Right:
 		p.Checks = 0
 	case Undone:
@@ -164,6 +166,13 @@ func (c Settle) apply(i Identity) Identity {
 	}
 	i.Permits = spent(permits, n)
 	return i
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // released is permits after a journey has come to its end, which makes one of

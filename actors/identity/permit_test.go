@@ -44,12 +44,12 @@ type guesser struct {
 }
 
 func (g *guesser) reserve(s *store, p realm.Lockout, run uint64, at time.Time) Permission {
-	c := Reserve{Journey: g.journey, Attempt: g.attempt, Run: run, At: at, Until: noon().Add(time.Hour), Policy: p}
+	c := Reserve{Journey: g.journey, Attempt: g.attempt, Run: run, At: at, Policy: p}
 	return c.Permission(s.update(Once{Key: g.key, Change: c}))
 }
 
 func (g *guesser) settle(s *store, run uint64, verdict Settlement) {
-	s.update(Once{Key: g.key, Change: Settle{Journey: g.journey, Run: run, Verdict: verdict}})
+	s.update(Once{Key: g.key, Change: Settle{Journey: g.journey, Run: run, Verdict: verdict, Until: noon().Add(time.Hour)}})
 }
 
 func (g *guesser) fail(s *store, p realm.Lockout, at time.Time) {
@@ -75,7 +75,7 @@ func TestChecksNeverExceedTheLimit(t *testing.T) {
 		}
 		checked, run := 0, uint64(0)
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			at = at.Add(time.Second)
+			at = at.Add(time.Second / 2) // no permit expires
 			g := rapid.SampledFrom(journeys).Draw(rt, "journey")
 			switch what := rapid.IntRange(0, 5).Draw(rt, "what"); {
 			case what < 3 && !g.ended:
@@ -228,8 +228,15 @@ func TestPermits(t *testing.T) {
 		expect(t, other.reserve(s, policy, 3, noon()), Full)
 		one.settle(s, 2, Wrong)
 		one.fail(s, policy, noon())
-		expect(t, other.reserve(s, policy, 4, noon().Add(time.Minute)), Full)
+		expect(t, other.reserve(s, policy, 4, noon().Add(2*time.Minute)), Full)
 		expect(t, other.reserve(s, policy, 5, noon().Add(time.Hour)), Granted)
+	})
+	t.Run("a check that nothing is heard of is kept for its time", func(t *testing.T) {
+		s := newStore()
+		expect(t, one.reserve(s, policy, 1, noon()), Granted)
+		expect(t, one.reserve(s, policy, 2, noon().Add(time.Second)), Granted)
+		expect(t, other.reserve(s, policy, 3, noon().Add(CheckTime)), Full)
+		expect(t, other.reserve(s, policy, 4, noon().Add(CheckTime+time.Second)), Granted)
 	})
 	t.Run("a wrong guess is known to be wrong", func(t *testing.T) {
 		s := newStore()
@@ -256,7 +263,7 @@ func TestPermits(t *testing.T) {
 		s.update(CountFailure{At: noon(), Policy: policy})
 		expect(t, one.reserve(s, policy, 1, noon().Add(5*time.Minute)), Granted)
 		expect(t, other.reserve(s, policy, 2, noon().Add(5*time.Minute)), Full)
-		expect(t, other.reserve(s, policy, 3, noon().Add(6*time.Minute)), Granted)
+		expect(t, other.reserve(s, policy, 3, noon().Add(5*time.Minute+time.Second)), Granted)
 	})
 	t.Run("stored as before while nobody has one", func(t *testing.T) {
 		text, err := json.Marshal(Identity{Realm: "/", Name: "demo"})

@@ -116,27 +116,22 @@ func counts(t *testing.T, seed uint64, dir string, journeys int) {
 		}
 	}
 
-	begun, ended := make(chan struct{}), make(chan struct{})
-	troubled := c.members[draw.IntN(3)]
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	hit := c.members[draw.IntN(3)]
+	when := time.Duration(draw.Int64N(int64(200 * time.Millisecond)))
+	crashes := seed%3 == 0
 	go func() {
-		defer close(ended)
 		<-begun
-		time.Sleep(time.Duration(draw.Int64N(int64(200 * time.Millisecond))))
-		for _, other := range c.members {
-			if other != troubled {
-				network.Cut(troubled.name, other.name)
-			}
-		}
-		time.Sleep(guessCut)
-		network.Heal()
+		time.Sleep(when)
+		ended <- c.without(hit, crashes)
 	}()
 	from := time.Now()
 	g.tree = "Tries"
 	told := g.all(journeys, func(int) string { return "" }, begun)
 	took := time.Since(from)
-	<-ended
+	must(t, <-ended)
 	rejected := journeys / (retryLimit + 1)
-	t.Logf("seed %d: %s cut off; %d journeys in %v told %v", seed, troubled.name, journeys, took, told)
+	t.Logf("seed %d: without %s after %v (crash: %t); %d journeys in %v told %v", seed, hit.name, when, crashes, journeys, took, told)
 	if told[another] != journeys-rejected || told["Login failure"] != rejected {
 		t.Errorf("seed %d: want %d that pass and %d that do not", seed, journeys-rejected, rejected)
 	}

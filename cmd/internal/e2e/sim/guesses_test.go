@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	guessLimit = 5               // failures that lock an account
-	guessTime  = 5 * time.Second // that a client keeps asking for
-	guessCut   = 2 * time.Second // that a member is cut off for
+	guessLimit = 5                // failures that lock an account
+	guessTime  = 20 * time.Second // that a client keeps asking for; less than identity.CheckTime
+	askTime    = 4 * time.Second  // that it waits for one member
+	guessCut   = 2 * time.Second  // that a member is cut off for
 	lockedOut  = "User Locked Out."
 	another    = "another step"
 )
@@ -77,38 +78,52 @@ func guess(t *testing.T, seed uint64, dir string, count int) {
 	}
 	checked := g.checked()
 	begun := make(chan struct{})
-	cut := c.members[draw.IntN(3)]
-	ended := make(chan struct{})
+	hit := c.members[draw.IntN(3)]
+	when := time.Duration(draw.Int64N(int64(6 * time.Millisecond)))
+	crashes := seed%3 == 0
+	ended := make(chan error, 1)
 	go func() {
-		defer close(ended)
 		<-begun
-		time.Sleep(time.Duration(draw.Int64N(int64(6 * time.Millisecond))))
-		for _, other := range c.members {
-			if other != cut {
-				network.Cut(cut.name, other.name)
-			}
-		}
-		time.Sleep(guessCut)
-		network.Heal()
+		time.Sleep(when)
+		ended <- c.without(hit, crashes)
 	}()
 	from := time.Now()
 	wrong := g.all(count, func(i int) string { return fmt.Sprintf("guess %d", i) }, begun)
 	took := time.Since(from)
-	<-ended
+	must(t, <-ended)
 	checks := g.checked() - checked
-	t.Logf("seed %d: %s cut off; %d checks of wrong passwords in %v, answers %v", seed, cut.name, checks, took, wrong)
+	t.Logf("seed %d: without %s after %v (crash: %t); %d checks of wrong passwords in %v, answers %v",
+		seed, hit.name, when, crashes, checks, took, wrong)
 	if checks > guessLimit || wrong[""] > 0 {
 		t.Errorf("seed %d: %d wrong passwords were checked under a limit of %d; answers %v", seed, checks, guessLimit, wrong)
 	}
-	if wrong[lockedOut] == 0 {
+	if wrong[lockedOut] == 0 && !crashes { // who crashed may have had the last permits
 		t.Errorf("seed %d: nobody was told that the account is locked: %v", seed, wrong)
 	}
+}
+
+// without is a while without a member: it is cut off from the others, or crashes
+// and comes back.
+func (c *cluster) without(m *member, crashes bool) error {
+	if crashes {
+		m.crash()
+		time.Sleep(guessCut)
+		return m.start()
+	}
+	for _, other := range c.members {
+		if other != m {
+			c.network.Cut(m.name, other.name)
+		}
+	}
+	time.Sleep(guessCut)
+	c.network.Heal()
+	return nil
 }
 
 // guesser logs demo in at any member.
 type guesser struct {
 	clients []*client.Client
-	members []*member
+	members []*daemon.Daemon // that were there at the beginning
 	demo    daemon.Demo
 	tree    string // the seeded one when empty
 }
@@ -116,7 +131,10 @@ type guesser struct {
 func newGuesser(t *testing.T, c *cluster, demo daemon.Demo) *guesser {
 	t.Helper()
 	outside := c.network.Host("clients")
-	g := &guesser{members: c.members, demo: demo}
+	g := &guesser{demo: demo}
+	for _, m := range c.members {
+		g.members = append(g.members, m.running)
+	}
 	for _, base := range c.bases() {
 		to, err := client.New(client.Config{
 			Base: base, Operator: client.OperatorToken(c.secret.OperatorToken().Reveal()),
@@ -134,7 +152,7 @@ func newGuesser(t *testing.T, c *cluster, demo daemon.Demo) *guesser {
 
 func (g *guesser) checked() (n uint64) {
 	for _, m := range g.members {
-		n += m.running.Passwords().Checked
+		n += m.Passwords().Checked
 	}
 	return n
 }
@@ -167,7 +185,7 @@ func (g *guesser) all(count int, password func(i int) string, begun chan struct{
 func (g *guesser) login(i int, password string, given func()) string {
 	ctx, cancel := context.WithTimeout(context.Background(), guessTime)
 	defer cancel()
-	reply, err := g.ask(ctx, i, func(c *client.Client) (wire.Reply, error) {
+	reply, err := g.ask(ctx, i, func(ctx context.Context, c *client.Client) (wire.Reply, error) {
 		return c.Start(ctx, client.Journey{Tree: cmp.Or(g.tree, g.demo.Journey)})
 	})
 	if err != nil || reply.Step == nil {
@@ -178,7 +196,7 @@ func (g *guesser) login(i int, password string, given func()) string {
 	}
 	given()
 	step := *reply.Step
-	reply, err = g.ask(ctx, i+1, func(c *client.Client) (wire.Reply, error) { return c.Next(ctx, "/", step) })
+	reply, err = g.ask(ctx, i+1, func(ctx context.Context, c *client.Client) (wire.Reply, error) { return c.Next(ctx, "/", step) })
 	var refused *client.Error
 	switch {
 	case errors.As(err, &refused):
@@ -192,9 +210,11 @@ func (g *guesser) login(i int, password string, given func()) string {
 }
 
 // ask sends one request to one member after the other until one knows an answer.
-func (g *guesser) ask(ctx context.Context, at int, send func(*client.Client) (wire.Reply, error)) (reply wire.Reply, err error) {
+func (g *guesser) ask(ctx context.Context, at int, send func(context.Context, *client.Client) (wire.Reply, error)) (reply wire.Reply, err error) {
 	for ; ; at++ {
-		reply, err = send(g.clients[at%len(g.clients)])
+		once, cancel := context.WithTimeout(ctx, askTime)
+		reply, err = send(once, g.clients[at%len(g.clients)])
+		cancel()
 		var refused *client.Error
 		if err == nil || errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 			return reply, err
