@@ -184,11 +184,10 @@ func (j *Journeys) leading(s *stepping) bool {
 	case h.Record != nil || !h.Promised.IsZero() || !s.traced() || s.m.find:
 		return false
 	}
-	first := j.first(s)
-	if len(first) == 0 || first[0] != j.config.Self {
-		return false
+	if set := s.trace.set; len(set) == 0 || set[0] != j.config.Self {
+		return false // without a set in the trace others may think that they are first
 	}
-	s.lead = &lead{epoch: register.First(j.config.Self), implicit: first, mine: true}
+	s.lead = &lead{epoch: register.First(j.config.Self), implicit: s.trace.set, mine: true}
 	return true
 }
 
