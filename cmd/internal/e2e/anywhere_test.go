@@ -83,6 +83,24 @@ func (a *anywhere) next(ctx context.Context, step wire.Step, value string) (repl
 	return reply, err
 }
 
+// whole waits until a member sees n members alive, none of which has still to give
+// journeys the replicas that they ought to have: then the next may be restarted.
+// Members of the previous version do not tell.
+func (m *member) whole(t *testing.T, n int) {
+	t.Helper()
+	c := m.client(t)
+	eventually(t, readyLimit, "all members are alive and all journeys have their replicas", func() bool {
+		all, err := c.Members(t.Context())
+		alive := 0
+		for _, o := range all {
+			if o.State == "alive" && (o.Protocol < 2 || o.Outstanding != nil && *o.Outstanding == 0) {
+				alive++
+			}
+		}
+		return err == nil && alive == n
+	})
+}
+
 // again starts a member that has ended, where it was, with the program given.
 func (m *member) again(t *testing.T, binary string, others ...*member) *member {
 	t.Helper()

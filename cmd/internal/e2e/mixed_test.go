@@ -68,6 +68,8 @@ func TestMixedVersions(t *testing.T) {
 		t.Skip(err)
 	}
 	must(t, err)
+	_, err = build() // before anybody waits for it
+	must(t, err)
 	hold := time.Duration(pick(20, 1, 0)) * time.Second
 	const workers = 6
 	members := votersOf(t, old, 3)
@@ -103,11 +105,18 @@ func TestMixedVersions(t *testing.T) {
 	}
 	waiting := &mixedBook{lb: lb, user: "user0", phase: &phase}
 	replace := func(i int, binary string) {
-		steps := waiting.middles(t, 12)
+		steps, begun := waiting.middles(t, 12), time.Now()
 		members[i].terminate(t)
 		members[i] = members[i].again(t, binary, members[(i+1)%3], members[(i+2)%3])
+		if binary == "" {
+			members[i].whole(t, len(members))
+		}
+		replaced := time.Since(begun)
 		pause()
+		begun = time.Now()
 		waiting.finish(t, steps)
+		t.Logf("%s: a member replaced in %v, %d journeys finished in %v", phases[phase.Load()],
+			replaced.Round(time.Millisecond), len(steps), time.Since(begun).Round(time.Millisecond))
 	}
 	pause()
 	phase.Store(phaseMixed)

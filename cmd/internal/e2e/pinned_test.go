@@ -121,6 +121,7 @@ func TestPinned(t *testing.T) {
 	for i, m := range members {
 		m.terminate(t)
 		members[i] = m.again(t, "", members[(i+1)%3], members[(i+2)%3])
+		members[i].whole(t, len(members))
 		publish([]string{"one", "two", "two"}[i])
 	}
 	stop()
