@@ -13,7 +13,7 @@ import (
 // no more checks than guesses one after the other. A journey has one permit
 // for all its guesses, since it is the journey that counts as a failure: a
 // right password gives the permit back, the Failure node turns it into the
-// failure, and what nobody settles ends with the journey.
+// failure, and what nobody settles expires.
 
 // Guess says for which journey, and under which rule, a password is checked.
 // The zero Guess is a check that nothing limits.

@@ -59,7 +59,7 @@ func TestCounts(t *testing.T) {
 	for i := range count {
 		seed := *first + uint64(i) //nolint:gosec // a count
 		journeys := 1000
-		if i > 0 {
+		if i > 0 || testing.Short() {
 			journeys = 200
 		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
