@@ -68,6 +68,8 @@ type directPeers struct{ net *testNet }
 
 func (p directPeers) NotDone(error) bool { return false }
 
+func (directPeers) Silent(placement.Member) bool { return false }
+
 func (p directPeers) Call(ctx context.Context, m placement.Member, body []byte) ([]byte, error) {
 	return p.net.members[m.ID].Serve(ctx, "another", body)
 }

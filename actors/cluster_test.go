@@ -167,6 +167,7 @@ func (c *testCluster) close() {
 
 // testNet carries calls between members, as well as its faults let it.
 type testNet struct {
+	silent  placement.MemberID // as the link tells; set under mu
 	mu      sync.Mutex
 	members map[placement.MemberID]*Journeys
 	faults  func(from, to placement.MemberID) fault
@@ -263,6 +264,12 @@ type testPeers struct {
 }
 
 func (p testPeers) NotDone(err error) bool { return errors.Is(err, errDown) }
+
+func (p testPeers) Silent(m placement.Member) bool {
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	return m.ID == p.net.silent
+}
 
 func (p testPeers) Call(ctx context.Context, m placement.Member, body []byte) ([]byte, error) {
 	p.net.mu.Lock()

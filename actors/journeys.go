@@ -80,7 +80,7 @@ type Journeys struct {
 	door     sync.RWMutex
 	sealed   bool
 	serving  sync.WaitGroup
-	suspects suspects
+	suspects *suspects
 	itself   register.Set // this member alone
 
 	system  *actor.ActorSystem
@@ -140,6 +140,7 @@ func New(c Config) (*Journeys, error) {
 	j.deadlines = newDeadlines(j.base)
 	j.digester = newDigester(c.DigestKey)
 	j.mux = newMux(j.system)
+	j.suspects = newSuspects(j)
 	// Receive never blocks, so a message is handled on its sender's goroutine,
 	// or by whoever is in the mailbox already; nobody has to be woken for it.
 	j.gateway = newGateway(j.system.Root, actor.PropsFromProducer(

@@ -21,6 +21,9 @@ type Peers interface {
 	// NotDone reports whether an error of Call means for certain that m has not
 	// seen the body and will not. After any other error it is not known.
 	NotDone(err error) bool
+	// Silent reports whether m owes a sign of life: calls to it may be waited
+	// for in vain. It does not block.
+	Silent(m placement.Member) bool
 }
 
 // Serve does what another member asks, here and nowhere else: a request makes

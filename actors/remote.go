@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"sojourn/actors/internal/envelope"
@@ -85,15 +83,14 @@ func (j *Journeys) call(ctx context.Context, to placement.Member, body []byte) (
 	raw, err := j.config.Peers.Call(ctx, to, body)
 	switch {
 	case err != nil && j.config.Peers.NotDone(err):
-		j.suspects.add(to.ID, refusedFor)
+		j.suspects.add(to)
 		return envelope.Answer{}, errNotAsked
 	case err != nil:
 		if ctx.Err() == nil {
-			j.suspects.add(to.ID, silentFor)
+			j.suspects.add(to)
 		}
 		return envelope.Answer{}, errLostCall
 	}
-	j.suspects.clear(to.ID)
 	answer, err := envelope.DecodeAnswer(raw)
 	if err != nil {
 		j.logger.Warn("an answer of another member cannot be read", "member", to.ID, "bytes", len(raw), "err", err)
@@ -312,74 +309,6 @@ func (s *search) askOld(ctx context.Context, to placement.Member) (journey.Reply
 		}
 		rest(ctx, pause)
 	}
-}
-
-// ranked are the members by rank for a journey, those last that did not answer
-// just now.
-func (j *Journeys) ranked(view placement.View, id journey.ID) []placement.Member {
-	all := view.Rank(id, view.Len())
-	if j.suspects.none() {
-		return all
-	}
-	order := make([]placement.Member, 0, len(all))
-	for _, suspected := range []bool{false, true} {
-		for _, m := range all {
-			if j.suspects.has(m.ID) == suspected {
-				order = append(order, m)
-			}
-		}
-	}
-	return order
-}
-
-// How long a member is asked last: one that refused a connection, and one whose
-// answer was lost.
-const (
-	refusedFor = 5 * time.Second
-	silentFor  = 2 * time.Second
-)
-
-// suspects are members that did not answer just now, by this member's own
-// experience. It is a guess that costs nothing but a detour: whoever is asked
-// takes the journey over.
-type suspects struct {
-	mu    sync.Mutex
-	until map[placement.MemberID]time.Time
-	some  atomic.Bool
-}
-
-func (s *suspects) none() bool { return !s.some.Load() }
-
-func (s *suspects) add(m placement.MemberID, d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.until == nil {
-		s.until = map[placement.MemberID]time.Time{}
-	}
-	s.until[m] = time.Now().Add(d)
-	s.some.Store(true)
-}
-
-func (s *suspects) clear(m placement.MemberID) {
-	if s.none() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.until, m)
-	s.some.Store(len(s.until) > 0)
-}
-
-func (s *suspects) has(m placement.MemberID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	until, ok := s.until[m]
-	if ok && !time.Now().Before(until) {
-		delete(s.until, m)
-		s.some.Store(len(s.until) > 0)
-		return false
-	}
-	return ok
 }
 
 // rest waits, or less when ctx ends.

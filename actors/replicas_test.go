@@ -245,7 +245,7 @@ func TestOwnerCutOff(t *testing.T) {
 			t.Fatalf("the last step at the majority: %+v, %v", done.Done, err)
 		}
 		c.net.inject(nil)
-		time.Sleep(refusedFor)
+		time.Sleep(2 * maxProbe)
 		_, err = c.members[0].answer(t, fresh.Ref, "demo") // what it had accepted alone was never made
 		wantGone(t, err)
 		if repeat, err := c.members[0].answer(t, fresh.Ref, "other"); err != nil || repeat.Ref.Step != other.Ref.Step {

@@ -15,6 +15,7 @@ const (
 	tick      = 250 * time.Millisecond
 	pingTicks = 2  // between pings while something is expected
 	deadTicks = 6  // without a byte while something is expected
+	lateTicks = 3  // of these, until the peer counts as silent
 	idleTicks = 20 // without a byte before an idle connection is pinged
 
 	// inlineBytes of requests may be unread at the peer when a caller writes its
@@ -37,6 +38,7 @@ type caller struct {
 	slots   chan struct{} // calls in flight
 	done    chan struct{} // closed by fail
 	heard   atomic.Uint32 // reads that brought something
+	silent  atomic.Bool   // a sign of life is overdue
 	retired atomic.Bool
 
 	mu      sync.Mutex
@@ -275,6 +277,7 @@ func (c *caller) watch() {
 		}
 		if heard := c.heard.Load(); heard != seen {
 			seen, quiet, silent, pinged = heard, 0, 0, false
+			c.silent.Store(false)
 		} else {
 			quiet++
 		}
@@ -286,6 +289,7 @@ func (c *caller) watch() {
 			c.fail(ErrSilent)
 			return
 		}
+		c.silent.Store(silent >= lateTicks)
 		if !pinged || silent%pingTicks == 0 {
 			c.out.put(frame{kind: framePing})
 			pinged = true

@@ -11,6 +11,7 @@ import (
 // peer is the connection for calls to one address: being made, or made. It is
 // forgotten when it breaks.
 type peer struct {
+	begun  time.Time
 	ready  chan struct{} // closed when caller or err is set
 	caller *caller
 	err    error
@@ -48,6 +49,24 @@ func (l *Link) Call(ctx context.Context, addr string, service byte, body []byte)
 	panic("unreachable: the second round returns")
 }
 
+// Silent reports whether the peer at addr owes a sign of life for longer than
+// one that is well would: calls to it may be waited for in vain. It is known
+// only while there are calls, and before the connection is given up.
+func (l *Link) Silent(addr string) bool {
+	l.mu.Lock()
+	p := l.peers[addr]
+	l.mu.Unlock()
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.ready:
+		return p.caller != nil && p.caller.silent.Load()
+	default:
+		return time.Since(p.begun) > lateTicks*tick*l.slow
+	}
+}
+
 // caller returns the connection to addr, making it if there is none.
 func (l *Link) caller(ctx context.Context, addr string) (*caller, error) {
 	l.mu.Lock()
@@ -57,7 +76,7 @@ func (l *Link) caller(ctx context.Context, addr string) (*caller, error) {
 			l.mu.Unlock()
 			return nil, &DownError{addr, ErrClosed}
 		}
-		p = &peer{ready: make(chan struct{})}
+		p = &peer{begun: time.Now(), ready: make(chan struct{})}
 		l.peers[addr] = p
 		l.wg.Go(func() { l.meetPeer(p, addr) })
 	}

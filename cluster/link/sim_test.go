@@ -158,6 +158,43 @@ func TestBlackHoleIsNoticed(t *testing.T) {
 	}
 }
 
+// TestSilentPeer: a peer that owes a sign of life is known before it is given
+// up, and while it cannot be connected to.
+func TestSilentPeer(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *simnet.Network, a, _ *member) {
+		silent := func(when string, want bool) {
+			t.Helper()
+			synctest.Wait()
+			if got := a.Silent(address); got != want {
+				t.Errorf("%s: silent is %v", when, got)
+			}
+		}
+		silent("before it was called", false)
+		ended := make(chan error, 2)
+		call := func() {
+			_, err := a.Call(t.Context(), address, 2, nil)
+			ended <- err
+		}
+		go call()
+		time.Sleep(2 * time.Second)
+		silent("busy, and it answers pings", false)
+		n.Cut("a", "b")
+		time.Sleep(lateTicks*tick + 2*tick)
+		silent("cut off", true)
+		wantLost(t, <-ended)
+		silent("given up", false)
+		go call()
+		time.Sleep(lateTicks*tick + time.Millisecond)
+		silent("being connected to", true)
+		wantDown(t, <-ended)
+		n.Heal()
+		if _, err := a.Call(t.Context(), address, 1, nil); err != nil {
+			t.Error(err)
+		}
+		silent("healed", false)
+	})
+}
+
 // A connection that is merely quiet stays, and so does one whose only call is slow.
 func TestQuietConnectionStays(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *simnet.Network, a, b *member) {

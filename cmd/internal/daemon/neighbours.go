@@ -346,4 +346,8 @@ func (n journeyPeers) Call(ctx context.Context, m placement.Member, body []byte)
 
 func (n journeyPeers) NotDone(err error) bool { return notDone(err) }
 
+func (n journeyPeers) Silent(m placement.Member) bool {
+	return n.link != nil && n.link.Silent(m.Address)
+}
+
 var _ actors.Peers = journeyPeers{}
