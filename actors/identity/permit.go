@@ -60,6 +60,10 @@ type Permit struct {
 // of. A check begins within it, or not at all.
 const CheckTime = time.Minute
 
+// MaxPermits is how many permits a user has at most, whatever the limit: they
+// are part of a record that has to stay small.
+const MaxPermits = 256
+
 // Reserve takes a permit for one attempt at a guess, for CheckTime; Permission
 // tells what came of it. The store makes it under the guess's key (Once), so that a guess that
 // was found wrong needs no second check.
@@ -112,7 +116,7 @@ func (c Reserve) apply(i Identity) Identity {
 		return i
 	case n >= 0 && permits[n].Failed && permits[n].Run == 0 && c.Attempt.follows(permits[n].Attempt):
 		// The next guess of a journey that will be counted once.
-	case i.Failures.within(c.Policy, c.At)+checks(permits) >= c.Policy.Failures:
+	case i.Failures.within(c.Policy, c.At)+checks(permits) >= c.Policy.Failures, n < 0 && len(permits) >= MaxPermits:
 		return i
 	case n >= 0: // the check before it may have told as much
 		permits[n].Checks++

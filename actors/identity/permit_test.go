@@ -238,6 +238,15 @@ func TestPermits(t *testing.T) {
 		expect(t, other.reserve(s, policy, 3, noon().Add(CheckTime)), Full)
 		expect(t, other.reserve(s, policy, 4, noon().Add(CheckTime+time.Second)), Granted)
 	})
+	t.Run("no more than fit into a record", func(t *testing.T) {
+		s, lax := newStore(), realm.Lockout{Enabled: true, Failures: 1 << 20}
+		for n := range MaxPermits {
+			g := &guesser{journey: Mark{byte(n), byte(n >> 8)}, key: Mark{1, byte(n), byte(n >> 8)}}
+			expect(t, g.reserve(s, lax, 1, noon()), Granted)
+		}
+		more := &guesser{journey: Mark{0xff, 0xff}, key: Mark{2}}
+		expect(t, more.reserve(s, lax, 1, noon()), Full)
+	})
 	t.Run("a wrong guess is known to be wrong", func(t *testing.T) {
 		s := newStore()
 		expect(t, one.reserve(s, policy, 1, noon()), Granted)
