@@ -12,12 +12,47 @@ import (
 // extinct reports whether nobody can begin a journey any more by what its
 // reference says: so many of the members that it names are certainly dead that
 // the others are no majority of them.
-func (j *Journeys) extinct(first register.Set) bool {
-	if len(first) == 0 || j.config.Founding == nil {
+func (j *Journeys) extinct(set register.Set) bool {
+	if len(set) == 0 || j.config.Founding == nil {
 		return false
 	}
-	alive := func(m placement.MemberID) bool { return !j.dead(m) }
-	return !register.Quorum(&register.Record{Replicas: first}, alive, j.dead)
+	alive := 0
+	for _, m := range set {
+		if !j.dead(m) {
+			alive++
+		}
+	}
+	return alive == 0 || 2*alive <= len(set) && len(set) != 2
+}
+
+// unbegun reports whether all that a take-over has heard of is a first record
+// that cannot be accepted any more: its writer has lost the others while it wrote.
+func (j *Journeys) unbegun(t *register.Takeover) bool {
+	newest, _ := t.Known()
+	return newest == nil || j.draft(newest)
+}
+
+func (j *Journeys) draft(r *register.Record) bool {
+	return r.Seq == 1 && !r.Stub() && (j.extinct(r.Replicas) || j.extinct(r.Prev))
+}
+
+// sift keeps a draft from a take-over that goes by the replicated store, and
+// remembers it.
+func (j *Journeys) sift(q *quest, r *register.Record) *register.Record {
+	if r == nil || !q.refounded || !j.draft(r) {
+		return r
+	}
+	if r.Compare(q.draft) > 0 {
+		q.draft = r
+	}
+	return nil
+}
+
+// reseated is a record as if another set had been to accept it.
+func reseated(r *register.Record, set register.Set) *register.Record {
+	moved := *r
+	moved.Replicas, moved.Prev = set, nil
+	return &moved
 }
 
 // refound gives a journey that is extinct, and that nobody has answered yet,

@@ -512,3 +512,52 @@ func TestNotFoundedTooEarly(t *testing.T) {
 		c.finish(t, []journey.Ref{next.Ref}, 4)
 	})
 }
+
+// TestDraftOfTheDead: a first record that its writer could not bring to the
+// others, one of whom was over and one about to be, does not keep the journey
+// from beginning later: with what was answered then, and at once with many.
+func TestDraftOfTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := newTestRuns()
+		c := newClusterWith(t, 3, func(own *Config) { own.Runs, own.Founding = runs, runs })
+		defer c.close()
+		runs.begin(c.ids()...)
+		pages := make([]journey.Reply, 10)
+		for i := range pages {
+			pages[i] = c.members[1].start(t, "Steps") // which is the first of their sets
+		}
+		replace := func(dead placement.MemberID) {
+			runs.begin(c.add().config.Self)
+			runs.end(dead)
+		}
+		c.net.crash("member-2")
+		replace("member-2") // by member-3
+		c.net.crash("member-0")
+		c.see("member-0", "member-1", "member-3") // nobody has noticed
+		for i, page := range pages {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			_, err := c.members[1].Resume(ctx, resumeWith(page.Ref, "demo"))
+			cancel()
+			if err == nil {
+				t.Fatalf("page %d was answered by one member of three", i)
+			}
+			wantUnavailable(t, err)
+		}
+		replace("member-0") // by member-4
+		c.see("member-1", "member-3", "member-4")
+		for i, page := range pages {
+			var work sync.WaitGroup
+			replies := make([]journey.Reply, 3)
+			for k, at := range []int{1, 3, 4} {
+				work.Go(func() {
+					var err error
+					if replies[k], err = c.members[at].answer(t, page.Ref, "demo"); err != nil {
+						t.Errorf("page %d at member-%d: %v", i, at, err)
+					}
+				})
+			}
+			work.Wait()
+			c.finish(t, []journey.Ref{replies[i%3].Ref}, 1, 3, 4)
+		}
+	})
+}

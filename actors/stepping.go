@@ -186,6 +186,8 @@ func (j *Journeys) leading(s *stepping) bool {
 	}
 	if set := s.trace.set; len(set) == 0 || set[0] != j.config.Self {
 		return false // without a set in the trace others may think that they are first
+	} else if len(set) > 1 && j.extinct(set) {
+		return false // nobody could accept it
 	}
 	s.lead = &lead{epoch: register.First(j.config.Self), implicit: s.trace.set, mine: true}
 	return true
@@ -277,7 +279,7 @@ func (b *body) judge(step uint32, d digest) verdict {
 		return again
 	case step > b.step:
 		return unsure
-	case over || step != b.step:
+	case over || step != b.step || b.taken && d != b.chosen:
 		return tooLate
 	}
 	return advances

@@ -33,8 +33,11 @@ type quest struct {
 	expires int64        // seconds of Unix time
 	first   register.Set // the set that may begin it; nil: not known
 	alone   bool         // its realm wants no more than one member to hold it
-	// refounded says that first is from the replicated store.
+	// refounded says that first is from the replicated store, instead of members
+	// that are dead; draft is then what is left of a first record that they were
+	// to accept.
 	refounded bool
+	draft     *register.Record
 }
 
 // takeOver makes this member the one that leads a journey: a majority of its
@@ -49,11 +52,11 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 		return nil, journey.ErrGone
 	}
 	t := register.NewTakeover(j.config.Self, epoch, q.first, j.dead)
-	t.Heard(j.config.Self, register.Promised{OK: true, Epoch: epoch, Record: h.Record})
+	t.Heard(j.config.Self, register.Promised{OK: true, Epoch: epoch, Record: j.sift(&q, h.Record)})
 	o := register.Outcome{State: register.Unavailable}
 	if h.Record != nil || len(q.first) > 0 {
 		var err error
-		if o, err = j.canvass(ctx, t, q); err != nil {
+		if o, err = j.canvass(ctx, t, &q); err != nil {
 			return nil, err
 		}
 	}
@@ -63,18 +66,22 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 			return nil, err
 		}
 		t.Widen(candidates)
-		if o, err = j.canvass(ctx, t, q); err != nil {
+		if o, err = j.canvass(ctx, t, &q); err != nil {
 			return nil, err
 		}
 	}
 	switch {
 	case o.State == register.Adopt:
+		if o.Record == nil && q.draft != nil {
+			o.Record = reseated(q.draft, o.Set)
+		}
 		return &lead{epoch: epoch, record: o.Record, implicit: o.Set, asked: true}, nil
 	case o.State == register.Fenced:
 		j.counts.fenced.Add(1)
 		return nil, &envelope.FencedError{Epoch: o.Epoch}
-	case h.Record == nil && !q.refounded && j.extinct(q.first):
-		set, err := j.refound(ctx, q, o.State == register.Nothing)
+	case !q.refounded && j.extinct(q.first) && j.unbegun(t):
+		_, all := t.Known()
+		set, err := j.refound(ctx, q, all)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +116,7 @@ type pledge struct {
 }
 
 // canvass asks whom a take-over wants asked until it is decided.
-func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q quest) (register.Outcome, error) {
+func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q *quest) (register.Outcome, error) {
 	body, err := envelope.Encode(&envelope.Promise{ID: q.id, Epoch: t.Epoch(), Expires: q.expires})
 	if err != nil {
 		return register.Outcome{}, fmt.Errorf("ask for a promise: %w", err)
@@ -135,7 +142,7 @@ func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q quest) (
 		}
 		select {
 		case p := <-pledges:
-			if err := j.heed(t, p); err != nil {
+			if err := j.heed(t, q, p); err != nil {
 				return o, err
 			}
 		case <-ctx.Done():
@@ -146,7 +153,7 @@ func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q quest) (
 
 // heed tells a take-over what a member answered. A journey that is over for
 // good needs no further question.
-func (j *Journeys) heed(t *register.Takeover, p pledge) error {
+func (j *Journeys) heed(t *register.Takeover, q *quest, p pledge) error {
 	if p.said == nil {
 		t.Failed(p.from)
 		return nil
@@ -162,7 +169,7 @@ func (j *Journeys) heed(t *register.Takeover, p pledge) error {
 			t.Failed(p.from)
 			return nil
 		}
-		said.Record = r
+		said.Record = j.sift(q, r)
 	}
 	t.Heard(p.from, said)
 	return nil

@@ -176,6 +176,19 @@ func (t *Takeover) Outcome() Outcome {
 	return Outcome{State: Unavailable}
 }
 
+// Known is the newest record that was heard of, nil for none, and whether all
+// who are not certainly dead have promised: those that the take-over came to by
+// itself, and the candidates that it was widened to.
+func (t *Takeover) Known() (newest *Record, all bool) {
+	all = len(t.candidates) > 0
+	count := func(m placement.MemberID) { all = all && (t.granted.Has(m) || t.isDead(m)) }
+	t.each(count)
+	for _, m := range t.asked {
+		count(m)
+	}
+	return t.newest, all
+}
+
 // decided says that enough have promised. Who has left a set holds a stub that
 // was written when the set after it had the body committed: a majority of that
 // one knows the body or something newer, so a stub is never the last word.
