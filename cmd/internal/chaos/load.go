@@ -45,6 +45,8 @@ type LoadConfig struct {
 	// all that have ended: a member that others go around, because it is cut off
 	// or slow, must not be wrong either. 3 when zero.
 	Watchers int
+	// WatchPause is between two requests of a watcher; 10 ms when zero.
+	WatchPause time.Duration
 	// Pause is how long a worker waits on average before its next request.
 	// 25 ms when zero: some 600 requests a second of all, which leaves two
 	// cores with members on them room for elections.
@@ -79,6 +81,9 @@ func (c *LoadConfig) setDefaults() {
 	}
 	if c.Pause == 0 {
 		c.Pause = 25 * time.Millisecond
+	}
+	if c.WatchPause == 0 {
+		c.WatchPause = 10 * time.Millisecond
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second

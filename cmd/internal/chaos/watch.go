@@ -12,11 +12,10 @@ import (
 )
 
 // watchTimeout bounds a watcher's read: a member that has to wait says nothing
-// wrong, and the watcher has more to ask. watchPause is between two reads, and
-// watchLook how often new members are looked for.
+// wrong, and the watcher has more to ask. watchLook is how often new members are
+// looked for.
 const (
 	watchTimeout = time.Second
-	watchPause   = 10 * time.Millisecond
 	watchLook    = 100 * time.Millisecond
 )
 
@@ -45,7 +44,7 @@ func (l *Load) watch(ctx context.Context, stop context.CancelCauseFunc) {
 func (l *Load) watchMember(ctx context.Context, member int, base string, random *rand.Rand, stop context.CancelCauseFunc) {
 	c := l.client(base)
 	defer c.Close()
-	for ; ctx.Err() == nil; pause(ctx, watchPause) {
+	for ; ctx.Err() == nil; pause(ctx, l.cfg.WatchPause) {
 		l.mu.Lock()
 		s, known := l.board.watch(random)
 		o, taken := l.taken.watch(random)
