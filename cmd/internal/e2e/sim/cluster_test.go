@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,14 +16,18 @@ import (
 
 	"sojourn/actors/identity"
 	"sojourn/cluster/simnet"
+	"sojourn/cmd/internal/chaos"
 	"sojourn/cmd/internal/config"
 	"sojourn/cmd/internal/daemon"
 	"sojourn/cmd/internal/secret"
+	"sojourn/http/client"
 )
 
 const (
 	clusterPort = 7000
 	httpPort    = 8080
+	// handoverTime is how long one that crashed goes on trying, unheard.
+	handoverTime = 2 * time.Second
 )
 
 // fabric makes a host's network of the simulated one what a member wants.
@@ -60,14 +65,17 @@ type cluster struct {
 	dir     string
 	begun   time.Time
 	members []*member
+	load    *chaos.Load // is told of members that join
 }
 
 // member is one of them, running or not.
 type member struct {
 	cluster *cluster
 	name    string
+	expect  int // founders of the cluster
 	host    *simnet.Host
 	running *daemon.Daemon
+	crashed bool
 	stop    context.CancelFunc
 	ended   chan error
 }
@@ -80,9 +88,22 @@ func newCluster(t *testing.T, network *simnet.Network, members int, dir string) 
 	must(t, err)
 	c := &cluster{t: t, network: network, secret: master, dir: dir, begun: time.Now()}
 	for i := range members {
-		c.members = append(c.members, &member{cluster: c, name: fmt.Sprint("m", i+1)})
+		c.members = append(c.members, &member{cluster: c, name: fmt.Sprint("m", i+1), expect: members/2 + 1})
 	}
 	return c
+}
+
+// A cluster has so many members.
+const (
+	least = 3
+	most  = 4
+)
+
+// grow starts one more member, which joins those that are there.
+func (c *cluster) grow() (*member, error) {
+	m := &member{cluster: c, name: fmt.Sprint("m", len(c.members)+1), expect: 1} // founds nothing
+	c.members = append(c.members, m)
+	return m, errors.Join(m.start(), c.load.Add(c.bases()[len(c.members)-1]))
 }
 
 // join lists the cluster addresses of all members.
@@ -110,8 +131,8 @@ func (m *member) start() error {
 	settings := config.Default()
 	settings.Name, settings.Data = m.name, filepath.Join(c.dir, m.name)
 	settings.HTTP.Addr = m.host.Addr(httpPort)
-	settings.Cluster.Addr, settings.Cluster.Join, settings.Cluster.Expect = m.host.Addr(clusterPort), c.join(), len(c.members)/2+1
-	settings.Limits.MinFreeDisk = 64 << 20
+	settings.Cluster.Addr, settings.Cluster.Join, settings.Cluster.Expect = m.host.Addr(clusterPort), c.join(), m.expect
+	settings.Limits.MinFreeDisk, settings.Limits.HandoverTime = 64<<20, handoverTime
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("at", m.name)
 	d, err := daemon.New(context.Background(), daemon.Config{
 		Config: settings, Secret: c.secret, Log: log, Net: fabric{m.host},
@@ -136,27 +157,87 @@ func (m *member) ready(ctx context.Context) error {
 	return nil
 }
 
-// crash ends all connections of a member and closes it, its folder stays. That
-// it was cut off is then what ends it, and no fault.
+// crash ends all connections of a member and has it closed: it may try to leave
+// in order, but reaches nobody. Its folder stays.
 func (m *member) crash() {
 	m.host.Crash()
-	if err := m.close(); err != nil {
-		m.cluster.t.Log(err)
-	}
+	m.stop()
+	m.crashed = true
 }
 
-// close stops a member in order.
+// close stops a member in order, or waits for the end of one that crashed. That
+// it was cut off is then what ends it, and no fault.
 func (m *member) close() error {
 	if m.running == nil {
 		return nil
 	}
 	m.stop()
 	err := <-m.ended
-	m.running = nil
+	if m.crashed && err != nil {
+		m.cluster.t.Log(err)
+		err = nil
+	}
+	m.running, m.crashed = nil, false
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", m.name, err)
 	}
 	return nil
+}
+
+// restart starts a member again that is closed or has crashed.
+func (m *member) restart() error {
+	if err := m.close(); err != nil {
+		return err
+	}
+	return m.start()
+}
+
+// look is how often a cluster is asked whether it is whole.
+const look = 100 * time.Millisecond
+
+// whole waits until all members name the same processes, all of them alive, and
+// no journey lacks a replica; false when ctx ended before.
+func (c *cluster) whole(ctx context.Context) bool {
+	var clients []*client.Client
+	for _, base := range c.bases() {
+		one, err := client.New(client.Config{Base: base, Operator: c.operator(), Transport: &http.Transport{DialContext: c.dial}})
+		must(c.t, err)
+		defer one.Close()
+		clients = append(clients, one)
+	}
+	for !c.agreed(ctx, clients) {
+		if !wait(ctx, look) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *cluster) agreed(ctx context.Context, clients []*client.Client) bool {
+	processes := map[string]bool{}
+	for _, one := range clients {
+		all, err := one.Members(ctx)
+		if err != nil || len(all) != len(clients) {
+			return false
+		}
+		for _, m := range all {
+			if m.State != "alive" || m.Outstanding == nil || *m.Outstanding > 0 {
+				return false
+			}
+			processes[m.Process] = true
+		}
+	}
+	return len(processes) == len(clients)
+}
+
+// operator is the token that may ask for the members.
+func (c *cluster) operator() client.OperatorToken {
+	return client.OperatorToken(c.secret.OperatorToken().Reveal())
+}
+
+// dial connects a client, which no fault reaches, to a member.
+func (c *cluster) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	return c.network.Host("clients").Dial(ctx, addr)
 }
 
 // all does something with every member at once.

@@ -2,10 +2,11 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"sojourn/cluster/simnet"
 	"sojourn/cmd/internal/chaos"
 	"sojourn/cmd/internal/chaos/history"
-	"sojourn/http/client"
 )
 
 var (
@@ -21,8 +21,10 @@ var (
 	first = flag.Uint64("seed", 1, "the first seed; a failing one is run again with -seeds 1")
 )
 
-// TestSimulatedFaults runs a cluster of three under load for each seed, with
-// faults that the seed draws, and judges what the clients were told.
+// TestSimulatedFaults runs a cluster under load for each seed, with faults that
+// the seed draws, and judges what the clients were told of sessions and of the
+// steps of journeys. It has three members, or a fourth from the start or from
+// some time on; they leave and come back, crash, and are cut off.
 func TestSimulatedFaults(t *testing.T) {
 	count := *seeds
 	if testing.Short() {
@@ -33,25 +35,57 @@ func TestSimulatedFaults(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			dir := memory(t)
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed, dir) })
+			var seen told
+			synctest.Test(t, func(t *testing.T) { seen = simulate(t, seed, dir) })
+			seen.judge(t, seed) // outside: the search for an order is bounded by a clock that must run
 		})
 	}
 }
 
 const (
-	formTime  = 30 * time.Second // to found a cluster, at most
-	healTime  = time.Minute      // for all members to be well again
-	loadTime  = 5 * time.Second
-	faultGap  = 500 * time.Millisecond // between faults, on average
-	faultTime = 1200 * time.Millisecond
-	probeTime = 10 * time.Second // the last probe of gossip may outlive its member
+	formTime = 30 * time.Second // to found a cluster, at most
+	healTime = 2 * time.Minute  // for all members to be well again and to be read
+	endTime  = time.Minute      // for journeys to end
+	loadTime = 5 * time.Second
+	// noticeTime is more than members take to leave each other out of their view.
+	noticeTime = 3 * time.Second
+	restTime   = 2 * time.Second        // of an idle journey between two steps, on average
+	faultGap   = 500 * time.Millisecond // between faults, on average
+	faultTime  = 1200 * time.Millisecond
+	probeTime  = 10 * time.Second // the last probe of gossip may outlive its member
 )
 
+// told is what the clients of a run were told, and what had happened.
+type told struct {
+	sessions []history.Op
+	journeys []history.Step
+	members  int
+	story    []string
+	samples  []string
+}
+
+func (x told) judge(t *testing.T, seed uint64) {
+	t.Helper()
+	sessions, journeys := history.Check(x.sessions, x.members), history.CheckJourneys(x.journeys)
+	t.Logf("seed %d: %d requests for %d sessions, %d logouts; %d for %d journeys, %d steps, %d of them at another member; faults: %q",
+		seed, len(x.sessions), sessions.Acknowledged, sessions.LoggedOut, len(x.journeys), journeys.Begun, journeys.Steps, journeys.Moved, x.story)
+	if err := errors.Join(sessions.Err(), journeys.Err()); err != nil {
+		t.Errorf("seed %d: %v\n%q", seed, err, x.samples)
+		suspects := journeys.Suspects()
+		for _, n := range suspects[:min(len(suspects), toldOf)] {
+			t.Logf("journey %d:\n%s", n, strings.Join(history.Tell(x.journeys, n), "\n"))
+		}
+	}
+}
+
+// toldOf is how many journeys are told request by request when they are wrong.
+const toldOf = 3
+
 // simulate is one run.
-func simulate(t *testing.T, seed uint64, dir string) {
+func simulate(t *testing.T, seed uint64, dir string) told {
 	draw := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // faults, not secrets
 	network := simnet.New(seed, simnet.Options{Latency: 200 * time.Microsecond, Jitter: 300 * time.Microsecond})
-	c := newCluster(t, network, 3, dir)
+	c := newCluster(t, network, least+draw.IntN(4)/3*(most-least), dir)
 	defer func() {
 		if err := c.all((*member).close); err != nil {
 			t.Error(err)
@@ -63,14 +97,14 @@ func simulate(t *testing.T, seed uint64, dir string) {
 	defer cancel()
 	must(t, c.all(func(m *member) error { return m.ready(ctx) }))
 
-	outside := network.Host("clients")
 	load, err := chaos.NewLoad(chaos.LoadConfig{
-		Bases: c.bases(), Operator: client.OperatorToken(c.secret.OperatorToken().Reveal()),
-		Seed: seed, Writers: 3, Readers: 2, Watchers: 1, Pause: 50 * time.Millisecond, Users: 5,
-		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) { return outside.Dial(ctx, addr) },
+		Bases: c.bases(), Operator: c.operator(), Dial: c.dial,
+		Seed: seed, Writers: 3, Readers: 2, Pause: 50 * time.Millisecond, Users: 5, Watchers: 1, WatchPause: 30 * time.Millisecond,
+		Journeys: 3, Idle: 4, IdleRest: restTime, Hedged: 0.2,
 	})
 	must(t, err)
 	must(t, load.Prepare(t.Context()))
+	c.load = load
 
 	running, end := context.WithTimeout(t.Context(), loadTime)
 	defer end()
@@ -90,21 +124,24 @@ func simulate(t *testing.T, seed uint64, dir string) {
 		}
 		return m.ready(well)
 	}))
+	ending, giveUp := context.WithTimeout(t.Context(), endTime)
+	defer giveUp()
+	must(t, load.FinishJourneys(ending))
 	must(t, load.ReadAll(well))
-	verdict := history.Check(load.History(), len(c.members))
-	t.Logf("seed %d: %d operations, %d sessions, %d logouts, faults: %v", seed, len(load.History()), verdict.Acknowledged, verdict.LoggedOut, story)
-	if err := verdict.Err(); err != nil {
-		t.Errorf("seed %d: %v\n%v", seed, err, load.Samples())
-	}
+	return told{load.History(), load.Journeys(), len(c.members), story, load.Samples()}
 }
 
 // trouble makes faults until ctx ends, and tells them.
 func (c *cluster) trouble(ctx context.Context, draw *rand.Rand) (story []string) {
 	for wait(ctx, time.Duration(draw.Int64N(int64(2*faultGap)))) {
-		what, mend := c.fault(draw)
-		story = append(story, what)
-		held := wait(ctx, time.Duration(draw.Int64N(int64(2*faultTime))))
-		if err := mend(); err != nil {
+		kind := draw.IntN(faultKinds)
+		if kind >= leaves && !c.whole(ctx) {
+			break
+		}
+		f := c.fault(draw, kind)
+		story = append(story, f.what)
+		held := wait(ctx, f.least+time.Duration(draw.Int64N(int64(2*faultTime))))
+		if err := f.mend(); err != nil {
 			c.t.Error(err)
 		}
 		if !held {
@@ -114,51 +151,99 @@ func (c *cluster) trouble(ctx context.Context, draw *rand.Rand) (story []string)
 	return story
 }
 
-// fault begins one fault, and says which and how it ends.
-func (c *cluster) fault(draw *rand.Rand) (what string, mend func() error) {
+// fault is one that has begun.
+type fault struct {
+	what  string
+	least time.Duration // how long it stays at least
+	mend  func() error
+}
+
+// The kinds of faults. From leaves on a member is lost with all that it had in
+// memory, which a cluster bears one at a time: the others must have had time to
+// give its journeys to another.
+const (
+	cut = iota
+	cutOneWay
+	alone
+	mute
+	slow
+	loss
+	leaves
+	crashes
+	parts
+	joins
+	faultKinds
+)
+
+// fault begins one fault.
+func (c *cluster) fault(draw *rand.Rand, kind int) fault {
 	order := draw.Perm(len(c.members))
 	a, b := c.members[order[0]], c.members[order[1]]
 	heal := func() error {
 		c.network.Heal()
 		return nil
 	}
-	switch draw.IntN(8) {
-	case 0:
+	crash := func() fault {
+		a.crash()
+		return fault{what: a.name + " crashes", mend: a.restart}
+	}
+	switch kind {
+	case cut:
 		c.network.Cut(a.name, b.name)
-		return fmt.Sprintf("%s | %s", a.name, b.name), heal
-	case 1:
+		return fault{what: fmt.Sprintf("%s | %s", a.name, b.name), mend: heal}
+	case cutOneWay:
 		c.network.CutOneWay(a.name, b.name)
-		return fmt.Sprintf("%s -| %s", a.name, b.name), heal
-	case 2: // from all others, but not from the clients
-		for _, m := range c.members {
-			if m != a {
-				c.network.Cut(a.name, m.name)
-			}
-		}
-		return a.name + " alone", heal
-	case 3:
+		return fault{what: fmt.Sprintf("%s -| %s", a.name, b.name), mend: heal}
+	case alone: // from all others, but not from the clients
+		c.part(order[:1], order[1:])
+		return fault{what: a.name + " alone", mend: heal}
+	case mute:
 		for _, m := range c.members {
 			if m != a {
 				c.network.CutOneWay(a.name, m.name)
 			}
 		}
-		return a.name + " mute", heal
-	case 4:
+		return fault{what: a.name + " mute", mend: heal}
+	case slow:
 		d := time.Duration(draw.Int64N(int64(400 * time.Millisecond)))
 		c.network.Delay(a.name, b.name, d)
-		return fmt.Sprintf("%s %v %s", a.name, d.Round(time.Millisecond), b.name), heal
-	case 5:
+		return fault{what: fmt.Sprintf("%s %v %s", a.name, d.Round(time.Millisecond), b.name), mend: heal}
+	case loss:
 		c.network.Loss(a.name, b.name, 0.5)
 		c.network.Break(a.name, b.name)
-		return fmt.Sprintf("%s / %s", a.name, b.name), heal
-	case 6:
+		return fault{what: fmt.Sprintf("%s / %s", a.name, b.name), mend: heal}
+	case leaves:
 		if err := a.close(); err != nil {
 			c.t.Error(err)
 		}
-		return a.name + " restarts", a.start
-	default:
-		a.crash()
-		return a.name + " crashes", a.start
+		return fault{what: a.name + " leaves", mend: a.restart}
+	case crashes:
+		return crash()
+	case parts:
+		if len(c.members) < most {
+			return crash()
+		}
+		c.part(order[:2], order[2:])
+		return fault{what: fmt.Sprintf("%s %s | others", a.name, b.name), least: noticeTime, mend: heal}
+	case joins:
+		if len(c.members) == most {
+			return crash()
+		}
+		m, err := c.grow()
+		if err != nil {
+			c.t.Error(err)
+		}
+		return fault{what: m.name + " joins", mend: func() error { return nil }}
+	}
+	panic("no such fault")
+}
+
+// part cuts some members off from the others.
+func (c *cluster) part(these, those []int) {
+	for _, i := range these {
+		for _, k := range those {
+			c.network.Cut(c.members[i].name, c.members[k].name)
+		}
 	}
 }
 
