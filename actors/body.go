@@ -24,7 +24,11 @@ type body struct {
 	// replicas is how many members its realm wanted to hold it.
 	replicas int
 	state    []byte // encoded, of a waiting journey
-	end      *ended // of an ended one, until its reply is no longer kept
+	// taken says that a session is being made of the answers to the current
+	// step that chosen is the digest of: no others count any more.
+	taken  bool
+	chosen digest
+	end    *ended // of an ended one, until its reply is no longer kept
 }
 
 type bodyKind byte
@@ -39,14 +43,18 @@ const (
 )
 
 // The encoding is: version byte, kind, step (uvarint), digest (16), expires
-// (varint, nanoseconds of Unix time), replicas (a byte); then the state as the
-// rest, or one byte that says whether a reply is kept, and the reply.
-const bodyVersion = 1
+// (varint, nanoseconds of Unix time), replicas (a byte, whose highest bit says
+// that answers are taken); then the digest of those (16), if it says so, and the
+// state as the rest, or one byte that says whether a reply is kept, and the reply.
+const (
+	bodyVersion = 1
+	bodyTaken   = 1 << 7
+)
 
 var errBody = errors.New("not the body of a journey's record")
 
 func (b *body) encode() []byte {
-	room := 40 + len(b.state)
+	room := 60 + len(b.state)
 	if b.end != nil {
 		room += 8 + len(b.end.url) + len(b.end.message) + len(b.end.token)
 	}
@@ -55,7 +63,12 @@ func (b *body) encode() []byte {
 	raw = binary.AppendUvarint(raw, uint64(b.step))
 	raw = append(raw, b.digest[:]...)
 	raw = binary.AppendVarint(raw, b.expires.UnixNano())
-	raw = append(raw, byte(b.replicas))
+	if b.taken {
+		raw = append(raw, byte(b.replicas)|bodyTaken)
+		raw = append(raw, b.chosen[:]...)
+	} else {
+		raw = append(raw, byte(b.replicas))
+	}
 	switch {
 	case b.kind == waits:
 		return append(raw, b.state...)
@@ -84,7 +97,11 @@ func decodeBody(raw []byte) (body, error) {
 	r.bad = r.bad || uint64(b.step) != step
 	copy(b.digest[:], r.take(uint64(len(b.digest))))
 	b.expires = time.Unix(0, r.varint()).UTC()
-	b.replicas = int(r.byte())
+	replicas := r.byte()
+	b.replicas = int(replicas &^ bodyTaken)
+	if b.taken = replicas&bodyTaken != 0; b.taken {
+		copy(b.chosen[:], r.take(uint64(len(b.chosen))))
+	}
 	switch b.kind {
 	case waits:
 		b.state, r.rest = r.rest, nil

@@ -11,6 +11,7 @@ func TestBodyRoundTrip(t *testing.T) {
 	at := time.Unix(1_700_000_000, 5).UTC()
 	for name, b := range map[string]body{
 		"waits":         {kind: waits, step: 7, digest: digest{1, 15: 2}, expires: at, replicas: 3, state: []byte("\x01{}")},
+		"taken":         {kind: waits, step: 7, expires: at, replicas: 5, taken: true, chosen: digest{3, 15: 4}, state: []byte("\x01{}")},
 		"decided":       {kind: decided, step: 1, expires: at, replicas: 5, end: &ended{success: true, url: "/x", token: "t"}},
 		"failed":        {kind: failed, expires: at, end: &ended{lockout: true, message: "no", details: map[string]string{"b": "2", "a": ""}}},
 		"no session":    {kind: failed, expires: at, end: &ended{success: true, noSession: true, details: map[string]string{}}},

@@ -24,8 +24,9 @@ func (j *Journeys) confirm(ctx context.Context, s *stepping) error {
 }
 
 // commit has what came of a step accepted by a majority, and makes its reply.
-// The success of a journey is the exception: the command that created its
-// session has decided it, and whoever runs the step again comes to the same.
+// The success of a journey is the exception: which answers make its session a
+// majority knows already (choose), the command that created it has decided the
+// rest, and whoever runs the step again comes to the same.
 func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	if s.err != nil { // another user's: the journey is over
 		j.counts.failed.Add(1)

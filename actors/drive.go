@@ -67,6 +67,9 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x = x.Upgrading(*caller)
 		replaces = &caller.ID
 	}
+	if err := j.choose(ctx, s); err != nil {
+		return err
+	}
 	stored, index, _, err := j.config.Sessions.Create(ctx, x, replaces)
 	if errors.Is(err, session.ErrNotFound) {
 		return journey.ErrGone // its session was created before, and has ended
@@ -80,6 +83,20 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 	done.Session = stored
 	s.token = j.config.Keys.Mint(s.id, index, j.config.ServerID)
 	return nil
+}
+
+// choose has a majority know which answers the session is made of, before it is
+// made: the session's command names the journey and not the step, so that it
+// would not tell the answers of a member that is no longer the leader from
+// those that the leader has answered. A journey that nobody has a record of is
+// decided by its session alone.
+func (j *Journeys) choose(ctx context.Context, s *stepping) error {
+	if s.solo || s.lead.record == nil || s.body.taken && s.lead.mine && s.lead.certain {
+		return nil
+	}
+	b := s.body
+	b.taken, b.chosen = true, s.digest
+	return j.follow(ctx, s, &b)
 }
 
 // samePrincipal reports whether two sessions are of one user. The first answers

@@ -177,6 +177,48 @@ func TestOwnerDiesWithinAStep(t *testing.T) {
 	})
 }
 
+// TestNoSessionFromAnotherAnswer: a member that has lost a journey without
+// hearing of it makes no session of answers that came after others were
+// answered. The answers that a session is made of are the only ones that count,
+// though the session is not there yet.
+func TestNoSessionFromAnotherAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		defer c.close()
+		ref := c.wrongPassword()
+		c.net.inject(func(_, to placement.MemberID) fault {
+			if to == "member-0" {
+				return fault{kind: refused}
+			}
+			return fault{}
+		})
+		if reply, err := c.members[1].acts(t, ref, "guess"); err != nil || reply.Ask == nil {
+			t.Fatalf("taken over: %+v, %v", reply, err)
+		}
+		if reply, err := c.members[0].acts(t, ref, "secret"); err == nil {
+			t.Errorf("the member that leads no longer answers %+v", reply.Done)
+		}
+		if n := len(c.sessions.byJourney); n != 0 {
+			t.Errorf("%d sessions", n)
+		}
+		c.net.inject(nil)
+		_, err := c.members[0].answer(t, ref, "secret")
+		wantGone(t, err)
+
+		ref = c.wrongPassword()
+		c.sessions.err.Store(&session.UnavailableError{Reason: "away", RetryAfter: time.Second})
+		_, err = c.members[0].answer(t, ref, "secret")
+		wantUnavailable(t, err)
+		c.sessions.err.Store(nil)
+		c.kill("member-0")
+		_, err = c.members[1].answer(t, ref, "guess")
+		wantGone(t, err)
+		if reply, err := c.members[2].answer(t, ref, "secret"); err != nil || reply.Done == nil || !reply.Done.Success {
+			t.Errorf("the answers that were taken: %+v, %v", reply, err)
+		}
+	})
+}
+
 // TestFailureIsDecidedByAMajority: a wrong password stays wrong when the member
 // that said so is lost.
 func TestFailureIsDecidedByAMajority(t *testing.T) {
