@@ -374,3 +374,21 @@ func TestCorpusIsKept(t *testing.T) {
 		t.Errorf("only %d plans", plans)
 	}
 }
+
+// Whatever stands in a document of a version, a plan comes of it only when it
+// makes that version.
+func FuzzArchived(f *testing.F) {
+	f.Add([]byte(`{"format":1,"tree":"Login","trees":{"Login":{"entryNodeId":"` + ok + `"}},"nodes":{}}`))
+	f.Add([]byte(`{"format":1,"tree":"Login","since":"2026-11-22T04:00:00Z","until":"x"}`))
+	f.Add([]byte(`{"format":1,"trees":{"\u0000":{}},"nodes":{"a":{"_type":null}}}`))
+	types := node.Builtin()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		a, err := decodeArchived(realm.Document{ID: "x", Body: body})
+		if err != nil {
+			return
+		}
+		if _, err := a.compile(realm.Root, journey.Version{1}.String(), types); err == nil {
+			t.Fatal("a plan of a version that it is not")
+		}
+	})
+}
