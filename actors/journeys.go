@@ -27,9 +27,9 @@ type Config struct {
 	View func() placement.View
 	// Peers asks other members; nil when the view never has any.
 	Peers Peers
-	// Quorum is asked before a journey begins, and before one is called unknown.
-	// An error says that this member may be cut off from the others, and is the
-	// request's answer. Nil: never.
+	// Quorum is asked before a journey is called unknown. An error says that
+	// this member may be cut off from those that know it, and is the request's
+	// answer. Nil: never.
 	Quorum func(ctx context.Context) error
 	// Replicas is how many members hold each journey in realms that do not say:
 	// 1, 3 or 5; zero means 3. There are never more than the view has.
@@ -218,11 +218,9 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if satisfied(r, plan.Plan) {
 		return existing(r, settings.SuccessURL), nil
 	}
-	if j.config.Quorum != nil { // cut off from the others, none of them would know the journey
-		if err := j.config.Quorum(ctx); err != nil {
-			j.counts.unavailableQuorum.Add(1)
-			return journey.Reply{}, unavailable(err)
-		}
+	if j.minority() {
+		j.counts.unavailableQuorum.Add(1)
+		return journey.Reply{}, errMinority
 	}
 	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
 	state, step := plan.start(env, r.NoSession)
@@ -256,6 +254,25 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 		return journey.Reply{}, err
 	}
 	return j.fill(ctx, r, reply)
+}
+
+// errMinority is the answer to a start at a member that sees no majority of the
+// members that there are: a journey that it began would name those that it sees
+// alone, and nobody else could go on with it.
+var errMinority = &session.UnavailableError{Reason: "this member does not reach a majority of the members", RetryAfter: time.Second}
+
+// minority reports whether this member sees no majority.
+func (j *Journeys) minority() bool {
+	if j.config.Runs == nil {
+		return false
+	}
+	known, view, seen := j.config.Runs.Known(), j.config.View(), 0
+	for _, m := range known {
+		if _, ok := view.Member(m); ok {
+			seen++
+		}
+	}
+	return len(known) > 0 && 2*seen <= len(known)
 }
 
 var errFull = &session.UnavailableError{Reason: "too many journeys in progress", RetryAfter: 5 * time.Second}

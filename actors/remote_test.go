@@ -116,16 +116,45 @@ func TestAloneWithoutQuorum(t *testing.T) {
 	wantUnavailable(t, err)
 }
 
-// TestNothingBeginsWithoutQuorum: a journey that a member begins while it is cut
-// off would name it alone, and end with it.
-func TestNothingBeginsWithoutQuorum(t *testing.T) {
-	c := newCluster(t, 3)
-	c.sees(1, "member-1")
-	c.quorum.Store(&session.UnavailableError{Reason: "no quorum", RetryAfter: time.Second})
-	for _, tree := range []string{"Login", "Steps"} {
-		_, err := c.members[1].Start(t.Context(), journey.StartRequest{Realm: "/", Tree: tree})
-		wantUnavailable(t, err)
-	}
+// TestNothingBeginsInAMinority: a journey that a member begins while it is cut
+// off would name it alone, and end with it. It says so at once, and without
+// asking the store: a start needs no leader.
+func TestNothingBeginsInAMinority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := newTestRuns()
+		c := newClusterWith(t, 3, func(own *Config) { own.Runs = runs })
+		defer c.close()
+		c.quorum.Store(&session.UnavailableError{Reason: "no quorum", RetryAfter: time.Second})
+		starts := func() (errs []error) {
+			for _, tree := range []string{"Login", "Steps"} {
+				_, err := c.members[1].Start(t.Context(), journey.StartRequest{Realm: "/", Tree: tree})
+				errs = append(errs, err)
+			}
+			return errs
+		}
+		runs.begin("member-0", "member-1", "member-2")
+		c.sees(1, "member-1", "member-2")
+		for _, err := range starts() {
+			if err != nil {
+				t.Errorf("two of three: %v", err)
+			}
+		}
+		c.sees(1, "member-1")
+		began := time.Now()
+		for _, err := range starts() {
+			wantUnavailable(t, err)
+		}
+		if time.Since(began) > 0 {
+			t.Error("the refusal was waited for")
+		}
+		runs.end("member-0")
+		runs.end("member-2")
+		for _, err := range starts() {
+			if err != nil {
+				t.Errorf("the last one: %v", err)
+			}
+		}
+	})
 }
 
 // TestJoin: a newcomer takes over the journeys that it ranks first for, each

@@ -37,10 +37,12 @@ func (r *testRuns) Dead(m placement.MemberID) bool {
 	return r.over[m]
 }
 
-func (r *testRuns) Current(context.Context) ([]placement.MemberID, error) {
+func (r *testRuns) Current(context.Context) ([]placement.MemberID, error) { return r.Known(), nil }
+
+func (r *testRuns) Known() []placement.MemberID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.current), nil
+	return slices.Clone(r.current)
 }
 
 func (r *testRuns) Found(_ context.Context, id journey.ID, set []placement.MemberID, _ time.Time) ([]placement.MemberID, error) {

@@ -14,6 +14,10 @@ type Runs interface {
 	// Dead reports whether a member has certainly ended, and whatever it knew
 	// with it. It does not block, and false means that nothing is certain.
 	Dead(m placement.MemberID) bool
+	// Known returns the members that have begun and are not known to have
+	// ended, as this one knew them last. It does not block, and the result is
+	// not to be changed.
+	Known() []placement.MemberID
 	// Current returns the members that have begun and are not known to have
 	// ended, as a quorum of the store knows them now.
 	Current(ctx context.Context) ([]placement.MemberID, error)

@@ -160,5 +160,5 @@ func (r Registry) Dead(id placement.MemberID) bool {
 	return over
 }
 
-// Current lists the runs that use a folder, by id.
-func (r Registry) Current() []placement.MemberID { return slices.Clone(r.current) }
+// Current lists the runs that use a folder, by id. It is not to be changed.
+func (r Registry) Current() []placement.MemberID { return r.current }

@@ -199,6 +199,9 @@ func (r *registry) remove(ctx context.Context, folder string) (there bool, err e
 // Dead reports whether a run is over for certain.
 func (r *registry) Dead(id placement.MemberID) bool { return r.known.Load().Dead(id) }
 
+// Known lists the runs that use a data folder, as the copy has them.
+func (r *registry) Known() []placement.MemberID { return r.known.Load().Current() }
+
 // Current lists the runs that use a data folder, as of a moment after the call.
 func (r *registry) Current(ctx context.Context) ([]placement.MemberID, error) {
 	known, err := r.read(ctx)
