@@ -9,55 +9,23 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"sojourn/http/client"
 	"sojourn/http/wire"
 )
 
-// three are members that all vote, with the journey Steps and the user user0.
-func three(t *testing.T) []*member {
-	t.Helper()
-	first := newPlace(t).start(t, "--cluster", "127.0.0.1:0")
-	members := []*member{first, another(t, first, "two"), another(t, first, "three")}
-	c := first.client(t)
-	eventually(t, readyLimit, "all members vote", func() bool {
-		all, err := c.Members(t.Context())
-		return err == nil && len(all) == 3 && !slices.ContainsFunc(all, func(m wire.ClusterMember) bool { return !m.Voter })
-	})
-	first.importJourneys(t, "steps.json")
-	importUsers(t, c, "user", 1)
-	return members
-}
-
-// sessions answers the password of journeys in their middle at some members, a
-// share at each, and wants a session of each.
+// sessions answers the password of journeys in their middle at some members, and
+// wants a session of each.
 func sessions(t *testing.T, members []*member, steps []wire.Step) {
 	t.Helper()
-	var group errgroup.Group
-	for i, m := range members {
-		share := steps[i*len(steps)/len(members) : (i+1)*len(steps)/len(members)]
-		p := m.pipe(t)
-		group.Go(func() error {
-			for batch := range slices.Chunk(share, floodBatch) {
-				err := p.round(batch, func(b []byte, i int) []byte {
-					batch[i].Callbacks[0].Input[0].Value = cheapPassword
-					return authenticate(b, "Steps", wire.AppendStep(nil, batch[i]))
-				}, func(_ int, body []byte) error {
-					reply, err := wire.DecodeReply(body)
-					if err == nil && reply.Success == nil {
-						err = fmt.Errorf("instead of a session: %s", body)
-					}
-					return err
-				})
-				if err != nil {
-					return err
-				}
-			}
-			return p.Close()
-		})
+	lost := 0
+	for _, reply := range answerAll(t, members, steps, cheapPassword) {
+		if reply.Success == nil {
+			lost++
+		}
 	}
-	must(t, group.Wait())
+	if lost > 0 {
+		t.Errorf("%d of %d journeys did not end in a session", lost, len(steps))
+	}
 }
 
 // anew starts a member's process anew on its folder, with other addresses.
@@ -134,7 +102,7 @@ func TestEachMemberInTurn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := pick(30_000, 3_000, 0)
-			members := three(t)
+			members := founded(t, 3)
 			whole(t, members, nil)
 			var steps []wire.Step
 			for _, m := range members {
@@ -177,7 +145,7 @@ func TestAnswersWhileItLeaves(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three members")
 	}
-	members := three(t)
+	members := founded(t, 3)
 	whole(t, members, nil)
 	leaving := members[0]
 	steps := leaving.middles(t, "Steps", "user0", pick(30_000, 4_000, 0))
