@@ -6,7 +6,9 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"sojourn/actors/internal/envelope"
 	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 )
 
@@ -28,6 +30,9 @@ type (
 		request journey.ResumeRequest
 		digest  digest
 		find    bool // must not replay the journey's start
+		// asker, if not empty, is another member that may be given the record to
+		// accept with the reply.
+		asker placement.MemberID
 	}
 	// errand is what both say of the step's work: who offers to do it, when it is
 	// to be given up, and whether the journey began with this request: whoever
@@ -39,9 +44,12 @@ type (
 	}
 )
 
+// answer is what came of a message. With a record it is good for the asker
+// alone, and once that has accepted the record.
 type answer struct {
-	reply journey.Reply
-	err   error
+	reply  journey.Reply
+	err    error
+	record []byte
 }
 
 // journeyActor takes one journey's messages one after the other while there
@@ -145,7 +153,7 @@ func (a *journeyActor) finish(c actor.Context, s *stepping) {
 	for a.now = nil; len(a.later) > 0; a.now = nil {
 		next := a.later[0]
 		a.later = a.later[1:]
-		a.answer(c, s.waiting, &answer{s.reply, s.err})
+		a.tell(c, s)
 		s = a.j.answering(next.m)
 		s.waiting = []*actor.PID{next.from}
 		a.now = s
@@ -153,10 +161,25 @@ func (a *journeyActor) finish(c actor.Context, s *stepping) {
 			return
 		}
 	}
-	a.answer(c, s.waiting, &answer{s.reply, s.err})
+	a.tell(c, s)
 	if s.unsettled() {
 		a.j.settleSoon(a.id)
 	}
+}
+
+// tell answers all who wait for a step. A record that is not committed without
+// the one who asked first is for that one; the others ask again.
+func (a *journeyActor) tell(c actor.Context, s *stepping) {
+	result := &answer{s.reply, s.err, s.carried}
+	if s.carried == nil {
+		a.answer(c, s.waiting, result)
+		return
+	}
+	first, others := s.waiting[:1], s.waiting[1:]
+	if len(others) > 0 {
+		a.answer(c, others, &answer{err: envelope.ErrCutOff})
+	}
+	a.answer(c, first, result)
 }
 
 // answer answers messages and lets the actor go when no other one waits.

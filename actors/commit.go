@@ -5,8 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"sojourn/actors/internal/envelope"
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
 )
 
 // confirm has the journey's newest record accepted by a majority, unless it is
@@ -93,7 +95,66 @@ func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
 	if s.begins() {
 		as = begins
 	}
+	if s.err == nil && s.m != nil && s.decides(j.config.Self, r) {
+		return j.entrust(s, r, as)
+	}
 	return j.put(ctx, s, r, as)
+}
+
+// decides reports whether a record is committed once this member and the asker
+// have accepted it.
+func (s *stepping) decides(self placement.MemberID, r *register.Record) bool {
+	if s.m.asker == "" || len(r.Prev) > 0 || s.lead.record != nil && len(s.lead.record.Prev) > 0 {
+		return false
+	}
+	have := func(m placement.MemberID) bool { return m == self || m == s.m.asker }
+	return register.Quorum(r, have, nil)
+}
+
+// entrust leaves it to the asker to commit a record: it accepts what it gets
+// with the reply, or does not answer its client. The other replicas are told
+// meanwhile, and a majority of them tells this member that the record is certain.
+func (j *Journeys) entrust(s *stepping, r *register.Record, as role) error {
+	raw, p := encoded(r), proposal{s.id, r, as}
+	if err := refusal(j.propose(p, raw, j.config.Now())); err != nil {
+		return err
+	}
+	s.lead.record, s.lead.mine, s.lead.certain, s.carried = r, true, false, raw
+	var parcels []parcel
+	for _, m := range r.Replicas {
+		if m != j.config.Self && m != s.m.asker {
+			parcels = append(parcels, parcel{to: m, which: []int{0}})
+		}
+	}
+	j.send(parcels, []proposal{p}, [][]byte{raw}, func(got receipt) {
+		have := func(m placement.MemberID) bool { return m == j.config.Self || m == got.to }
+		if got.accepted != nil && got.accepted[0].OK && register.Quorum(r, have, nil) {
+			j.slots.settle(s.id, r)
+		}
+	})
+	return nil
+}
+
+// entrusted accepts a record that came with a reply, which is good if it is
+// committed by that.
+func (j *Journeys) entrusted(id journey.ID, raw []byte) error {
+	if !j.enter() {
+		return errClosing
+	}
+	defer j.serving.Done()
+	r, err := register.ReadRecord(raw, j.slots.names.name)
+	if err != nil {
+		return errLostCall
+	}
+	have := func(m placement.MemberID) bool { return m == j.config.Self || m == r.Epoch.Member }
+	if err := refusal(j.slots.accept(id, r, raw, j.config.Now())); err != nil {
+		return err
+	}
+	if !register.Quorum(r, have, nil) {
+		return envelope.ErrCutOff
+	}
+	j.slots.settle(id, r)
+	return nil
 }
 
 // successor is the record after the newest one, with another body. It moves the

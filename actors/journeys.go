@@ -456,19 +456,25 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *o
 // begun: a step, once begun, may take up to deadlineGrain longer than its
 // request has.
 func (j *Journeys) here(ctx context.Context, id journey.ID, message any, own *offer) (journey.Reply, error) {
+	a, err := j.reach(ctx, id, message, own)
+	return a.reply, err
+}
+
+// reach is here with the record that the asker is to accept.
+func (j *Journeys) reach(ctx context.Context, id journey.ID, message any, own *offer) (answer, error) {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= 0 {
-		return journey.Reply{}, unavailable(context.DeadlineExceeded)
+		return answer{}, unavailable(context.DeadlineExceeded)
 	}
 	got, err := j.mux.ask(ctx, j.base, func(replyTo *actor.PID) {
 		j.gateway.deliver(id, message, replyTo)
 		own.fulfil()
 	})
 	if err != nil {
-		return journey.Reply{}, unavailable(err)
+		return answer{}, unavailable(err)
 	}
-	answer := got.(*answer)
-	if answer.err != nil {
-		return journey.Reply{}, unavailable(answer.err)
+	a := got.(*answer)
+	if a.err != nil {
+		return answer{}, unavailable(a.err)
 	}
-	return answer.reply, nil
+	return *a, nil
 }

@@ -62,8 +62,9 @@ func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envel
 			a.Err = j.final(a.Err)
 		}
 	case *envelope.Advance:
-		own := &resume{errand: j.errand(ctx), request: m.Request, digest: m.Digest}
-		a.Reply, a.Err = j.here(ctx, m.Request.Ref.Journey, own, &own.offer)
+		own := &resume{errand: j.errand(ctx), request: m.Request, digest: m.Digest, asker: m.Asker}
+		got, err := j.reach(ctx, m.Request.Ref.Journey, own, &own.offer)
+		a.Reply, a.Record, a.Err = got.reply, got.record, err
 	case *envelope.Promise:
 		j.counts.promisesServed.Add(1)
 		said := j.slots.promise(m.ID, m.Epoch, m.Expires)

@@ -279,14 +279,20 @@ func (s *search) ask(ctx context.Context, to placement.Member) (journey.Reply, e
 		return s.askOld(ctx, to)
 	}
 	if s.advance == nil {
-		body, err := envelope.Encode(&envelope.Advance{Digest: s.m.digest, Request: s.m.request})
+		body, err := envelope.Encode(&envelope.Advance{Digest: s.m.digest, Asker: s.j.config.Self, Request: s.m.request})
 		if err != nil {
 			return journey.Reply{}, fmt.Errorf("send a journey's answers: %w", err)
 		}
 		s.advance = body
 	}
 	a, err := s.j.call(ctx, to, s.advance)
-	return a.Reply, err
+	if err == nil && a.Record != nil {
+		err = s.j.entrusted(s.m.request.Ref.Journey, a.Record)
+	}
+	if err != nil {
+		return journey.Reply{}, err
+	}
+	return a.Reply, nil
 }
 
 // askOld asks a member that holds no replicas: what it has, nobody else has, so

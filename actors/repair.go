@@ -351,7 +351,7 @@ func (r *repairs) release(settled []proposal, before map[journey.ID]register.Set
 	for m, which := range to {
 		parcels = append(parcels, parcel{to: m, which: which})
 	}
-	r.j.send(parcels, stubs, raw, make(chan receipt, len(parcels)))
+	r.j.send(parcels, stubs, raw, func(receipt) {})
 }
 
 // outstanding counts the journeys here that ought to have other replicas. It

@@ -70,7 +70,7 @@ func (j *Journeys) write(ctx context.Context, list ...proposal) []error {
 	}
 	parcels := j.pack(list, raw, errs)
 	receipts := make(chan receipt, len(parcels))
-	j.send(parcels, list, raw, receipts)
+	j.send(parcels, list, raw, func(got receipt) { receipts <- got })
 	for range parcels {
 		if open == 0 {
 			break
@@ -196,9 +196,9 @@ func (j *Journeys) pack(list []proposal, raw [][]byte, errs []error) []parcel {
 	return out
 }
 
-// send sends parcels and lets receipts know what came of each. It does not
-// wait. What several members are sent is encoded once.
-func (j *Journeys) send(parcels []parcel, list []proposal, raw [][]byte, receipts chan<- receipt) {
+// send sends parcels and calls done with what came of each. It does not wait,
+// and done must not. What several members are sent is encoded once.
+func (j *Journeys) send(parcels []parcel, list []proposal, raw [][]byte, done func(receipt)) {
 	until := time.Now().Add(stragglers)
 	var body []byte
 	for n, p := range parcels {
@@ -210,7 +210,7 @@ func (j *Journeys) send(parcels []parcel, list []proposal, raw [][]byte, receipt
 			var err error
 			if body, err = envelope.Encode(m); err != nil {
 				j.logger.Error("records of journeys cannot be sent", "member", p.to, "err", err)
-				receipts <- receipt{parcel: p}
+				done(receipt{parcel: p})
 				continue
 			}
 		}
@@ -221,7 +221,7 @@ func (j *Journeys) send(parcels []parcel, list []proposal, raw [][]byte, receipt
 			if a, err := j.ask(j.deadlines.at(until), p.to, sent); err == nil && len(a.Accepted) == len(p.which) {
 				got.accepted = a.Accepted
 			}
-			receipts <- got
+			done(got)
 		})
 	}
 }
@@ -237,7 +237,7 @@ func (j *Journeys) tell(to register.Set, id journey.ID, r *register.Record) {
 		}
 	}
 	if len(parcels) > 0 {
-		j.send(parcels, list, [][]byte{encoded(r)}, make(chan receipt, len(parcels)))
+		j.send(parcels, list, [][]byte{encoded(r)}, func(receipt) {})
 	}
 }
 

@@ -52,9 +52,10 @@ type stepping struct {
 	done   *journey.Done
 	token  session.TokenID
 
-	// What is answered.
-	reply journey.Reply
-	err   error
+	// What is answered. carried is the record that the asker is to accept.
+	reply   journey.Reply
+	err     error
+	carried []byte
 }
 
 // verdict is what an answer to a journey means.

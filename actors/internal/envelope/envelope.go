@@ -15,6 +15,7 @@ import (
 	"log/slog"
 
 	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
 )
 
 // Version is the first byte of every message. A member refuses a message of
@@ -58,6 +59,9 @@ type Resume struct {
 type Answer struct {
 	Reply journey.Reply
 	Err   error
+	// Record, when not nil, is not committed without the receiver: the reply
+	// is good if the receiver accepts it.
+	Record []byte
 
 	Promised *Promised
 	Accepted []Accepted
@@ -115,6 +119,7 @@ const (
 	kindAccepted = 9
 	kindSurvey   = 10
 	kindSurveyed = 11
+	kindCarried  = 12
 )
 
 // Encode writes a message.
@@ -133,6 +138,7 @@ func Encode(m Message) ([]byte, error) {
 	case *Advance:
 		w.byte(kindAdvance)
 		w.raw(m.Digest[:])
+		w.text(string(m.Asker))
 		w.resume(&m.Request)
 	case *Promise:
 		w.byte(kindPromise)
@@ -170,6 +176,7 @@ func Decode(raw []byte) (Message, error) {
 	case kindAdvance:
 		s := &Advance{}
 		r.fill(s.Digest[:])
+		s.Asker = placement.MemberID(r.text())
 		s.Request = r.resume()
 		m = s
 	case kindPromise:
@@ -204,6 +211,10 @@ func (a Answer) Encode() []byte {
 	case a.Surveyed != nil:
 		w.byte(kindSurveyed)
 		w.surveyed(a.Surveyed)
+	case a.Record != nil:
+		w.byte(kindCarried)
+		w.blob(a.Record)
+		w.reply(&a.Reply)
 	default:
 		w.byte(kindReply)
 		w.reply(&a.Reply)
@@ -224,6 +235,11 @@ func DecodeAnswer(raw []byte) (Answer, error) {
 	var a Answer
 	switch kind {
 	case kindReply:
+		a.Reply = r.reply()
+	case kindCarried:
+		if a.Record = r.blob(); a.Record == nil {
+			r.fail()
+		}
 		a.Reply = r.reply()
 	case kindError:
 		a.Err = r.error()

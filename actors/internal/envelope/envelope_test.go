@@ -131,6 +131,7 @@ func TestRecordsCross(t *testing.T) {
 		{Promised: &Promised{Over: true}},
 		{Accepted: []Accepted{}},
 		{Accepted: []Accepted{{OK: true}, {Epoch: epoch}, {Over: true}, {Full: true}}},
+		{Record: []byte("record")},
 		{Surveyed: &Surveyed{}},
 		{Surveyed: &Surveyed{Waiting: 250_000, Outstanding: 3, Naming: 2}},
 	} {
@@ -330,7 +331,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"nothing":       {},
 		"version alone": {Version},
-		"unknown kind":  {Version, 10},
+		"unknown kind":  {Version, 99},
 		"an answer":     answer,
 		"cut":           good[:len(good)-1],
 		"more":          append(bytes.Clone(good), 0),
@@ -384,8 +385,8 @@ func TestGolden(t *testing.T) {
 				" 02 0670726f6d7074 030455736572 02 00 0300 00 00 00 00 0173 00 012f 00 00",
 		},
 		"advance": {
-			encoded(&Advance{Digest: [16]byte{1}, Request: journey.ResumeRequest{Ref: journey.Ref{Journey: id, Step: 2, Realm: "/", Started: at, Expires: at}}}),
-			"0105 01000000000000000000000000000000 aa0000000000000000000000000000bb 02 012f 00 00 80c49fd50c05 80c49fd50c05 00" +
+			encoded(&Advance{Digest: [16]byte{1}, Asker: "b", Request: journey.ResumeRequest{Ref: journey.Ref{Journey: id, Step: 2, Realm: "/", Started: at, Expires: at}}}),
+			"0105 01000000000000000000000000000000 0162 aa0000000000000000000000000000bb 02 012f 00 00 80c49fd50c05 80c49fd50c05 00" +
 				" 00 00 00 00 00 00 00",
 		},
 		"promise": {
@@ -404,8 +405,12 @@ func TestGolden(t *testing.T) {
 			Answer{Accepted: []Accepted{{OK: true}, {Epoch: register.Epoch{Counter: 2, Member: "b"}}}}.Encode(),
 			"0109 02 01 00 02 03 62",
 		},
-		"survey":      {encoded(&Survey{Leaving: "b"}), "010a 01 62"},
-		"surveyed":    {Answer{Surveyed: &Surveyed{Waiting: 70, Outstanding: 4, Naming: 1}}.Encode(), "010b 8c01 08 02"},
+		"survey":   {encoded(&Survey{Leaving: "b"}), "010a 01 62"},
+		"surveyed": {Answer{Surveyed: &Surveyed{Waiting: 70, Outstanding: 4, Naming: 1}}.Encode(), "010b 8c01 08 02"},
+		"carried": {
+			Answer{Record: []byte("r")}.Encode(),
+			"010c 02 72 00000000000000000000000000000000 00 00 00 00 ffdb8ff9ce0300 ffdb8ff9ce0300 00 00 00 00 00 00",
+		},
 		"gone":        {Answer{Err: journey.ErrGone}.Encode(), "0104 03 15 53657373696f6e206861732074696d6564206f7574"},
 		"unavailable": {Answer{Err: &session.UnavailableError{Reason: "x", RetryAfter: 1}}.Encode(), "0104 0b 0e 756e617661696c61626c653a2078 0178 02 00"},
 	} {
@@ -473,6 +478,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 		{Err: journey.ErrGone},
 		{Err: &FencedError{}},
 		{Promised: &Promised{OK: true, Record: []byte("r")}},
+		{Record: []byte("r")},
 		{Accepted: []Accepted{{OK: true}, {Over: true}}},
 		{Surveyed: &Surveyed{Waiting: 1}},
 	} {

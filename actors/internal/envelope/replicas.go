@@ -6,6 +6,7 @@ import (
 
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
+	"sojourn/cluster/placement"
 )
 
 // The messages below are between members that hold replicas of journeys, which
@@ -15,7 +16,10 @@ import (
 // journey, or takes it over: whoever is asked acts.
 type Advance struct {
 	// Digest recognises the same answers when they come again.
-	Digest  [16]byte
+	Digest [16]byte
+	// Asker is the sender, if it may be given the record to accept with the
+	// reply; empty if not.
+	Asker   placement.MemberID
 	Request journey.ResumeRequest
 }
 
