@@ -282,7 +282,12 @@ func (m *member) wait(t *testing.T, limit time.Duration) {
 	select {
 	case <-m.gone:
 	case <-time.After(limit):
-		_ = m.cmd.Process.Kill()
+		_ = m.cmd.Process.Signal(syscall.SIGQUIT) // it says where it is
+		select {
+		case <-m.gone:
+		case <-time.After(limit):
+			_ = m.cmd.Process.Kill()
+		}
 		t.Fatalf("process %d did not end within %v", m.pid(), limit)
 	}
 }
