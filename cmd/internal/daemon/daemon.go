@@ -328,6 +328,8 @@ func (d *Daemon) run(ctx context.Context, store condition) error {
 	ctx, stop := context.WithCancel(ctx)
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	listening, deaf := context.WithCancel(context.WithoutCancel(ctx))
+	defer deaf()
 	var watch sync.WaitGroup
 	var removed error
 	watch.Go(func() {
@@ -340,10 +342,11 @@ func (d *Daemon) run(ctx context.Context, store condition) error {
 		case <-ctx.Done():
 		}
 		stop()
-		d.leave()
+		d.leave(listening)
 		end()
 	})
 	err := d.server.Run(serving)
+	deaf() // if not by end, its network is gone, and nothing can be given away
 	stop()
 	watch.Wait()
 	d.server = nil
@@ -354,12 +357,12 @@ func (d *Daemon) run(ctx context.Context, store condition) error {
 	return errors.Join(store.Failure(), removed, err, d.shut())
 }
 
-// leave tells the others that this member goes, and gives them its journeys. It
-// still answers requests.
-func (d *Daemon) leave() {
+// leave tells the others that this member goes, and gives them its journeys, for
+// as long as it still answers requests.
+func (d *Daemon) leave(listening context.Context) {
 	d.leaving.Store(true)
 	d.near.announce(func(m *placement.Member) { m.Draining = true })
-	ctx, cancel := context.WithTimeout(context.Background(), d.config.Limits.HandoverTime)
+	ctx, cancel := context.WithTimeout(listening, d.config.Limits.HandoverTime)
 	defer cancel()
 	begun, had := time.Now(), d.journeys.Metrics().Waiting
 	switch err := d.journeys.Drain(ctx); {

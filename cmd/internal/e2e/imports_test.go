@@ -25,7 +25,7 @@ func layers() map[string][]string {
 	}
 	return map[string][]string{
 		"actors/internal/amjson":     {},
-		"actors/internal/envelope":   append(pureCore, "cts/session", "actors/internal/register"),
+		"actors/internal/envelope":   append(pureCore, "cts/session", "cluster/placement", "actors/internal/register"),
 		"actors/internal/register":   {"cluster/placement"},
 		"actors/internal/transcript": {},
 		"actors/realm":               {"actors/internal/amjson"},
