@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -41,24 +42,28 @@ func (w *worker) close() {
 }
 
 // turn chooses the member of the next request: the next in turn at which not
-// more than a fair share of all workers wait already, else just the next.
+// more than a fair share of the busy workers wait already, else the one at which
+// the fewest wait.
 func (w *worker) turn() int {
 	members := w.load.targets()
 	for _, m := range members[len(w.clients):] {
 		w.clients = append(w.clients, w.load.client(m.base))
 	}
-	cfg := w.load.cfg
-	workers := cfg.Writers + cfg.Readers + cfg.Journeys + cfg.Idle
+	workers := w.load.cfg.Writers + w.load.cfg.Readers + w.load.cfg.Journeys
 	fair := int64((workers + len(members) - 1) / len(members))
+	least, waiting := 0, int64(math.MaxInt64)
 	for i := range members {
 		next := (w.next + 1 + i) % len(members)
-		if members[next].busy.Load() < fair {
-			w.next = next
-			return next
+		busy := members[next].busy.Load()
+		if busy < waiting {
+			least, waiting = next, busy
+		}
+		if busy < fair {
+			break
 		}
 	}
-	w.next = (w.next + 1) % len(members)
-	return w.next
+	w.next = least
+	return least
 }
 
 // request makes one request at a member and records it. It is not cut short

@@ -216,7 +216,7 @@ func (f *chaosFlags) scenario(ctx context.Context, env Env, program string, seed
 		Binary: program, SecretFile: secretFile, Dir: folder,
 		Operator: client.OperatorToken(master.OperatorToken().Reveal()),
 		Args:     []string{"--set", "limits.minFreeDisk=64MiB"},
-		Seed:     seed, Load: f.load(),
+		Seed:     seed, Load: f.load(), Patience: time.Minute, // a member that leaves may take half of it
 		Progress: func(doing string) { line.show("seed %d: %s", seed, doing) },
 		Log:      slog.New(slog.NewTextHandler(log, nil)),
 	}, s)
