@@ -64,10 +64,10 @@ func (b *body) encode() []byte {
 	raw = append(raw, b.digest[:]...)
 	raw = binary.AppendVarint(raw, b.expires.UnixNano())
 	if b.taken {
-		raw = append(raw, byte(b.replicas)|bodyTaken)
+		raw = append(raw, byte(b.replicas)|bodyTaken) //nolint:gosec // one of few
 		raw = append(raw, b.chosen[:]...)
 	} else {
-		raw = append(raw, byte(b.replicas))
+		raw = append(raw, byte(b.replicas)) //nolint:gosec // one of few
 	}
 	switch {
 	case b.kind == waits:

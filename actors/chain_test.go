@@ -137,7 +137,7 @@ type attemptResult struct {
 // is found to have been the step then.
 func (x *chain) step(ctx context.Context) (journey.Reply, string, error) {
 	var tried []string
-	for try := 0; try < 200; try++ {
+	for try := range 200 {
 		n := 1 + x.random.IntN(10)/7 // some to two members at once
 		results := make(chan attemptResult, n)
 		for range n {

@@ -42,7 +42,7 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 		if err := j.end(ctx, s, kind, endedOf(s.done, s.token)); err != nil {
 			return err
 		}
-		j.audit(s)
+		j.audit(s) //nolint:contextcheck // a log line is not the request's
 		s.reply = journey.Reply{Realm: s.plan.Realm, Done: s.done, Token: s.token}
 		return nil
 	}
@@ -77,7 +77,7 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	r.Expires = max(r.Expires, ceil(b.expires))
 	said := j.slots.propose(s.id, r, encoded(r), s.begins(), true, s.env.Now)
 	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait
-		j.tell(r.Members(), s.id, r)
+		j.tell(r.Members(), s.id, r) //nolint:contextcheck // goes on after the request
 	}
 	s.lead.certain = false // a change of the set, if it was one, is not committed
 	return nil
@@ -96,7 +96,7 @@ func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
 		as = begins
 	}
 	if s.err == nil && s.m != nil && s.decides(j.config.Self, r) {
-		return j.entrust(s, r, as)
+		return j.entrust(s, r, as) //nolint:contextcheck // what is sent goes on after the request
 	}
 	return j.put(ctx, s, r, as)
 }
@@ -187,7 +187,7 @@ func (j *Journeys) put(ctx context.Context, s *stepping, r *register.Record, as 
 	}
 	s.lead.record, s.lead.mine, s.lead.certain = r, true, true
 	if before != nil && len(before.Prev) > 0 && len(r.Prev) == 0 {
-		j.leave(s.id, before.Prev, r)
+		j.leave(s.id, before.Prev, r) //nolint:contextcheck // goes on after the request
 	}
 	return nil
 }

@@ -435,7 +435,7 @@ func (j *Journeys) route(ctx context.Context, id journey.ID, message any, own *o
 	view := j.config.View()
 	first, _ := view.Owner(id)
 	ours := first.ID == j.config.Self
-	if m, ok := message.(*begin); ok && !(ours && !first.Draining) {
+	if m, ok := message.(*begin); ok && (!ours || first.Draining) {
 		return j.hand(ctx, m)
 	}
 	if ours {

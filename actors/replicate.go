@@ -70,7 +70,7 @@ func (j *Journeys) write(ctx context.Context, list ...proposal) []error {
 	}
 	parcels := j.pack(list, raw, errs)
 	receipts := make(chan receipt, len(parcels))
-	j.send(parcels, list, raw, func(got receipt) { receipts <- got })
+	j.send(parcels, list, raw, func(got receipt) { receipts <- got }) //nolint:contextcheck // stragglers get it after the request
 	for range parcels {
 		if open == 0 {
 			break

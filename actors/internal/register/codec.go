@@ -162,7 +162,7 @@ func (p *parser) record() (*Record, []byte) {
 	var body []byte
 	if n := p.uvarint(); n > 0 {
 		body = p.take(n - 1)
-		body = body[:len(body):len(body)]
+		body = slices.Clip(body)
 	}
 	if p.bad {
 		return nil, nil
