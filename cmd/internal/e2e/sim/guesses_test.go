@@ -108,7 +108,7 @@ func (c *cluster) without(m *member, crashes bool) error {
 	if crashes {
 		m.crash()
 		time.Sleep(guessCut)
-		return m.start()
+		return m.restart()
 	}
 	for _, other := range c.members {
 		if other != m {
