@@ -35,6 +35,9 @@ const (
 	repairBatch     = 256
 	repairBatches   = 8
 	repairTakeovers = 16
+	// repairWatch is how many journeys are remembered from one sweep to the
+	// next for which it was another member's turn.
+	repairWatch = 4096
 )
 
 // repairs gives journeys the replicas that they ought to have, when those that
@@ -45,9 +48,9 @@ type repairs struct {
 	// sweeping is held by one sweep at a time. A channel: who holds it waits
 	// for other members.
 	sweeping chan struct{}
-	// watched is how many journeys wanted another member's turn at the last
-	// sweep. It belongs to who holds sweeping.
-	watched int64
+	// watched are journeys that wanted another member's turn at the last sweep,
+	// some of them if they were many. It belongs to who holds sweeping.
+	watched map[journey.ID]bool
 
 	mu      sync.Mutex
 	counted uint64 // the view's version when the figure below was counted
@@ -164,7 +167,7 @@ func (r *repairs) outlook() *outlook { return &outlook{j: r.j, view: r.j.config.
 // sweep writes all journeys again that it is this member's turn to write, and
 // returns how many copies here still want it, others' turns included. Those
 // whose turn it is may not have the record, or a newer one that was lost on its
-// way here: what they do not get on with is done here as well, some at a time.
+// way here: what they have not done by the next sweep is done here, some at a time.
 func (r *repairs) sweep(ctx context.Context) (left int64) {
 	select {
 	case r.sweeping <- struct{}{}:
@@ -190,16 +193,23 @@ func (r *repairs) sweep(ctx context.Context) (left int64) {
 			<-free
 		})
 	}
-	var ours, others []journey.ID
-	var watched int64
+	var (
+		ours, others []journey.ID
+		watched      int64
+		before       = r.watched
+	)
+	r.watched = map[journey.ID]bool{}
 	for shard := range slotShards {
 		r.j.slots.each(shard, func(id journey.ID, h held) bool {
 			switch o.need(id, h) {
 			case acting:
 				ours = append(ours, id)
 			case watching:
-				if watched++; len(others) < repairBatch {
+				watched++
+				if before[id] && len(others) < repairBatch {
 					others = append(others, id)
+				} else if len(r.watched) < repairWatch {
+					r.watched[id] = true
 				}
 			case nothing:
 			}
@@ -214,10 +224,9 @@ func (r *repairs) sweep(ctx context.Context) (left int64) {
 		give(ours)
 	}
 	work.Wait()
-	if watched > 0 && watched == r.watched {
+	if len(others) > 0 {
 		r.repair(ctx, others, watching)
 	}
-	r.watched = watched
 	return missed.Load() + watched
 }
 

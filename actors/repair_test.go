@@ -365,6 +365,33 @@ func TestDrainUnderLoad(t *testing.T) {
 	})
 }
 
+// TestForgottenCopies: copies that a leaving member leads, and does not know of
+// any more, are written again by who has them, though there are others at each
+// look: a drain waits for every copy that names the member.
+func TestForgottenCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 4)
+		defer c.close()
+		c.see("member-0-", "member-1", "member-2", "member-3")
+		m := c.members[2]
+		expires := time.Now().Add(time.Minute)
+		for i := range 8 {
+			b := body{kind: waits, step: 2, expires: expires, replicas: 3, state: []byte("\x01{}")}
+			r := &register.Record{
+				Epoch: register.Epoch{Counter: 2, Member: "member-0"}, Seq: 4, Expires: ceil(expires), Body: b.encode(),
+				Replicas: register.Set{"member-0", "member-2", "member-3"},
+			}
+			if said := m.slots.accept(journey.ID{byte(i + 1)}, r, encoded(r), time.Now()); !said.OK {
+				t.Fatalf("copy %d: %+v", i, said)
+			}
+			m.repairs.sweep(t.Context())
+		}
+		if n := m.repairs.count("member-0"); n > 1 {
+			t.Errorf("%d copies still name the member that leaves", n)
+		}
+	})
+}
+
 // TestDrainEnds: without anybody to take the journeys, or when they do not
 // answer.
 func TestDrainEnds(t *testing.T) {
