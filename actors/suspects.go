@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,15 +24,18 @@ const (
 // and again for as long as they are cut off. It is a guess that costs nothing
 // but a detour: whoever is asked takes the journey over.
 type suspects struct {
-	j    *Journeys
-	some atomic.Bool
+	j     *Journeys
+	begin func(m placement.Member) // has m probed, and does not wait
+	some  atomic.Bool
 
 	mu  sync.Mutex
 	are map[placement.MemberID]bool
 }
 
 func newSuspects(j *Journeys) *suspects {
-	return &suspects{j: j, are: map[placement.MemberID]bool{}}
+	s := &suspects{j: j, are: map[placement.MemberID]bool{}}
+	s.begin = func(m placement.Member) { j.aside(func() { s.probe(m) }) }
+	return s
 }
 
 func (s *suspects) none() bool { return !s.some.Load() }
@@ -55,7 +57,7 @@ func (s *suspects) add(m placement.Member) {
 	s.some.Store(true)
 	s.mu.Unlock()
 	if !known {
-		s.j.aside(func() { s.probe(m) })
+		s.begin(m)
 	}
 }
 
@@ -66,7 +68,8 @@ func (s *suspects) clear(m placement.MemberID) {
 	s.some.Store(len(s.are) > 0)
 }
 
-// probe asks a member until it answers, whatever that is, or has gone.
+// probe asks a member until it answers, whatever that is, or has gone. It
+// outlasts the request that met the silence.
 func (s *suspects) probe(m placement.Member) {
 	defer s.clear(m.ID)
 	body, err := envelope.Encode(&envelope.Survey{})
@@ -79,9 +82,7 @@ func (s *suspects) probe(m placement.Member) {
 		if _, there := s.j.config.View().Member(m.ID); !there || s.j.base.Err() != nil {
 			return
 		}
-		ctx, end := context.WithTimeout(s.j.base, probeTime)
-		_, err := s.j.config.Peers.Call(ctx, m, body)
-		end()
+		_, err := s.j.config.Peers.Call(s.j.deadlines.at(time.Now().Add(probeTime)), m, body)
 		if err == nil {
 			return
 		}

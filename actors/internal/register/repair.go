@@ -64,6 +64,7 @@ func wanting(r *Record, standing func(placement.MemberID) Standing, want Set) bo
 			if fresh > 0 {
 				return true
 			}
+		case Present:
 		}
 	}
 	return len(want) > len(r.Replicas)

@@ -3,6 +3,7 @@ package register
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,12 +213,7 @@ func TestQuorums(t *testing.T) {
 					n++
 				}
 			}
-			for _, m := range set {
-				if have(m) {
-					return 2*n > len(set) // not of the dead alone
-				}
-			}
-			return false
+			return slices.ContainsFunc(set, have) && 2*n > len(set) // not of the dead alone
 		}
 		both := func(have func(placement.MemberID) bool) bool {
 			return count(r.Replicas, have) && (len(r.Prev) == 0 || count(r.Prev, have))

@@ -157,6 +157,7 @@ func saw(take *Takeover, records map[string]*Record) string {
 		return out + ", unavailable"
 	case Nothing:
 		return out + ", nothing"
+	case Adopt:
 	}
 	found := "begin"
 	for name, r := range records {
