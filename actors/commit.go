@@ -73,8 +73,7 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	if kind != decided {
 		return j.follow(ctx, s, &b)
 	}
-	r := j.successor(s, b.encode())
-	r.Expires = max(r.Expires, ceil(b.expires))
+	r := j.compose(s, &b)
 	said := j.slots.propose(s.id, r, encoded(r), s.begins(), true, s.env.Now)
 	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait
 		j.tell(r.Members(), s.id, r) //nolint:contextcheck // goes on after the request
@@ -87,10 +86,17 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 // promised its epoch.
 func (s *stepping) begins() bool { return s.lead.record == nil && !s.lead.asked }
 
-// follow commits the record that follows the newest one.
-func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
+// compose makes the record of a body that follows the newest one.
+func (j *Journeys) compose(s *stepping, b *body) *register.Record {
 	r := j.successor(s, b.encode())
 	r.Expires = max(r.Expires, ceil(b.expires))
+	return r
+}
+
+// follow commits the record that follows the newest one, or leaves that to the
+// asker: nothing but the reply may come after it.
+func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
+	r := j.compose(s, b)
 	as := follows
 	if s.begins() {
 		as = begins

@@ -96,7 +96,7 @@ func (j *Journeys) choose(ctx context.Context, s *stepping) error {
 	}
 	b := s.body
 	b.taken, b.chosen = true, s.digest
-	return j.follow(ctx, s, &b)
+	return j.put(ctx, s, j.compose(s, &b), follows)
 }
 
 // samePrincipal reports whether two sessions are of one user. The first answers

@@ -226,6 +226,25 @@ func TestNoSessionFromAnotherAnswer(t *testing.T) {
 			t.Errorf("the answers that were taken: %+v, %v", reply, err)
 		}
 	})
+	t.Run("nor before a majority knows", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t, 3)
+			defer c.close()
+			ref := c.wrongPassword()
+			c.net.inject(func(from, _ placement.MemberID) fault {
+				if from == "member-0" { // whoever asks it gets its answers, and it reaches nobody
+					return fault{kind: refused}
+				}
+				return fault{}
+			})
+			if reply, err := c.members[1].answer(t, ref, "secret"); err != nil || reply.Token == "" {
+				t.Fatalf("by the asker's own work: %v", err)
+			}
+			if n := c.members[1].Metrics().Succeeded; n != 1 {
+				t.Errorf("the member that reaches nobody made the session, the asker %d", n)
+			}
+		})
+	})
 }
 
 // TestFailureIsDecidedByAMajority: a wrong password stays wrong when the member
