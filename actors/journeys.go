@@ -277,9 +277,11 @@ func (j *Journeys) minority() bool {
 
 var errFull = &session.UnavailableError{Reason: "too many journeys in progress", RetryAfter: 5 * time.Second}
 
-// beginners are the members that may begin a journey, the first by rank. Nobody
-// is named while there is a member of the older protocol: it has to be able to
-// read the trace.
+// beginners are the members that may begin a journey, the first by rank. Where
+// the view has too few, those that it has not are named as well, as long as they
+// are not known to have ended: it may be this member that is cut off, and then
+// they are the ones who can go on. Nobody is named while there is a member of the
+// older protocol: it has to be able to read the trace.
 func (j *Journeys) beginners(id journey.ID, n int) register.Set {
 	if n == 0 {
 		n = j.config.Replicas
@@ -294,6 +296,14 @@ func (j *Journeys) beginners(id journey.ID, n int) register.Set {
 	set := view.Replicas(make([]placement.MemberID, 0, n), id, n)
 	if len(set) == 0 {
 		return j.itself
+	}
+	if len(set) == n || j.config.Runs == nil {
+		return set
+	}
+	for _, m := range j.config.Runs.Known() {
+		if _, there := view.Member(m); !there && len(set) < n {
+			set = append(set, m)
+		}
 	}
 	return set
 }

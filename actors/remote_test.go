@@ -16,6 +16,7 @@ import (
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 )
 
@@ -139,6 +140,17 @@ func TestNothingBeginsInAMinority(t *testing.T) {
 				t.Errorf("two of three: %v", err)
 			}
 		}
+		cutOff := c.members[1].start(t, "Login") // its view has one other left, who may be cut off as well
+		c.net.inject(func(from, to placement.MemberID) fault {
+			if from != to && (from == "member-1" || to == "member-1") {
+				return fault{kind: refused}
+			}
+			return fault{}
+		})
+		if _, err := c.members[0].answer(t, cutOff.Ref, "demo", "guess"); err != nil {
+			t.Errorf("a page of a member that is cut off, at the majority: %v", err)
+		}
+		c.net.inject(nil)
 		c.sees(1, "member-1")
 		began := time.Now()
 		for _, err := range starts() {
