@@ -47,8 +47,9 @@ const (
 	healTime = 2 * time.Minute  // for all members to be well again and to be read
 	endTime  = time.Minute      // for journeys to end
 	loadTime = 5 * time.Second
-	// noticeTime is more than members take to leave each other out of their view.
-	noticeTime = 3 * time.Second
+	// noticeTime is more than two members take to leave two others out of their
+	// view, whom they cannot ask.
+	noticeTime = 9 * time.Second
 	restTime   = 2 * time.Second        // of an idle journey between two steps, on average
 	faultGap   = 500 * time.Millisecond // between faults, on average
 	faultTime  = 1200 * time.Millisecond
@@ -106,11 +107,13 @@ func simulate(t *testing.T, seed uint64, dir string) told {
 	must(t, load.Prepare(t.Context()))
 	c.load = load
 
-	running, end := context.WithTimeout(t.Context(), loadTime)
-	defer end()
+	running, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- load.Run(running) }()
-	story := c.trouble(running, draw)
+	within, over := context.WithTimeout(running, loadTime)
+	defer over()
+	story := c.trouble(within, draw)
+	end()
 	must(t, <-ended)
 
 	network.Heal()
@@ -140,7 +143,8 @@ func (c *cluster) trouble(ctx context.Context, draw *rand.Rand) (story []string)
 		}
 		f := c.fault(draw, kind)
 		story = append(story, f.what)
-		held := wait(ctx, f.least+time.Duration(draw.Int64N(int64(2*faultTime))))
+		time.Sleep(f.least)
+		held := wait(ctx, time.Duration(draw.Int64N(int64(2*faultTime))))
 		if err := f.mend(); err != nil {
 			c.t.Error(err)
 		}
