@@ -56,8 +56,8 @@ func reseated(r *register.Record, set register.Set) *register.Record {
 }
 
 // refound gives a journey that is extinct, and that nobody has answered yet,
-// other members to begin at: those that the replicated store has for it, or
-// else those that should hold it by now. unknown says that every member that
+// other members to begin at: those that the replicated store has for it, or, if
+// it has none or they are dead as well, those that should hold it by now. unknown says that every member that
 // may know the journey has been asked and does not; without that only what is
 // stored counts. The result is nil when there is nothing to go by.
 func (j *Journeys) refound(ctx context.Context, q quest, unknown bool) (register.Set, error) {
@@ -65,7 +65,7 @@ func (j *Journeys) refound(ctx context.Context, q quest, unknown bool) (register
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	if set == nil && unknown {
+	if unknown && (set == nil || j.extinct(set)) {
 		n := max(len(q.first), j.config.Replicas)
 		if q.alone {
 			n = 1
@@ -74,7 +74,7 @@ func (j *Journeys) refound(ctx context.Context, q quest, unknown bool) (register
 		if len(want) == 0 {
 			want = []placement.MemberID{j.config.Self}
 		}
-		if set, err = j.config.Founding.Found(ctx, q.id, want, time.Unix(q.expires, 0)); err != nil {
+		if set, err = j.config.Founding.Found(ctx, q.id, set, want, time.Unix(q.expires, 0)); err != nil {
 			return nil, unavailable(err)
 		}
 		j.counts.founded.Add(1)

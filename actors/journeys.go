@@ -38,6 +38,9 @@ type Config struct {
 	// whom journeys are begun anew; nil: they are not.
 	Runs     Runs
 	Founding Founding
+	// CutOff reports, without blocking, whether this member sees no majority of
+	// the members that there are: then no journey begins here. Nil: never.
+	CutOff func() bool
 	// Catalog knows realms, settings and trees.
 	Catalog *Catalog
 	// Users checks passwords and changes identities.
@@ -218,7 +221,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if satisfied(r, plan.Plan) {
 		return existing(r, settings.SuccessURL), nil
 	}
-	if j.minority() {
+	if j.config.CutOff != nil && j.config.CutOff() {
 		j.counts.unavailableQuorum.Add(1)
 		return journey.Reply{}, errMinority
 	}
@@ -260,20 +263,6 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 // members that there are: a journey that it began would name those that it sees
 // alone, and nobody else could go on with it.
 var errMinority = &session.UnavailableError{Reason: "this member does not reach a majority of the members", RetryAfter: time.Second}
-
-// minority reports whether this member sees no majority.
-func (j *Journeys) minority() bool {
-	if j.config.Runs == nil {
-		return false
-	}
-	known, view, seen := j.config.Runs.Known(), j.config.View(), 0
-	for _, m := range known {
-		if _, ok := view.Member(m); ok {
-			seen++
-		}
-	}
-	return len(known) > 0 && 2*seen <= len(known)
-}
 
 var errFull = &session.UnavailableError{Reason: "too many journeys in progress", RetryAfter: 5 * time.Second}
 

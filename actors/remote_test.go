@@ -123,7 +123,12 @@ func TestAloneWithoutQuorum(t *testing.T) {
 func TestNothingBeginsInAMinority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := newTestRuns()
-		c := newClusterWith(t, 3, func(own *Config) { own.Runs = runs })
+		var c *testCluster
+		c = newClusterWith(t, 3, func(own *Config) {
+			own.Runs = runs
+			view := own.View
+			own.CutOff = func() bool { return c != nil && 2*view().Len() <= len(runs.Known()) }
+		})
 		defer c.close()
 		c.quorum.Store(&session.UnavailableError{Reason: "no quorum", RetryAfter: time.Second})
 		starts := func() (errs []error) {

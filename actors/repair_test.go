@@ -45,11 +45,11 @@ func (r *testRuns) Known() []placement.MemberID {
 	return slices.Clone(r.current)
 }
 
-func (r *testRuns) Found(_ context.Context, id journey.ID, set []placement.MemberID, _ time.Time) ([]placement.MemberID, error) {
+func (r *testRuns) Found(_ context.Context, id journey.ID, before, set []placement.MemberID, _ time.Time) ([]placement.MemberID, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked++
-	if r.founded[id] == nil {
+	if slices.Equal(r.founded[id], before) {
 		r.founded[id] = slices.Clone(set)
 	}
 	return r.founded[id], nil
@@ -457,6 +457,29 @@ func TestClosedMembersPromiseNothing(t *testing.T) {
 // were replaced is answered, by as many members as are asked at once, and gives
 // one journey.
 func TestFoundedAnew(t *testing.T) {
+	t.Run("and again", func(t *testing.T) { // a login of one page leaves no record, its last step can be repeated
+		synctest.Test(t, func(t *testing.T) {
+			runs := newTestRuns()
+			c := newClusterWith(t, 1, func(own *Config) { own.Runs, own.Founding = runs, runs })
+			defer c.close()
+			runs.begin("member-0")
+			page := c.members[0].start(t, "Login")
+			var first journey.Reply
+			for i := range 3 {
+				old := c.ids()[i]
+				next := c.add()
+				runs.begin(next.config.Self)
+				c.net.crash(old)
+				runs.end(old)
+				c.see(next.config.Self)
+				reply, err := next.answer(t, page.Ref, "demo", "secret")
+				if err != nil || i > 0 && reply.Token != first.Token {
+					t.Errorf("after %d restarts: %v", i+1, err)
+				}
+				first = reply
+			}
+		})
+	})
 	for _, n := range []int{1, 3} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

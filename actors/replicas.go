@@ -26,9 +26,10 @@ type Runs interface {
 // Founding gives a journey that nobody has answered new members to begin at,
 // when those that its reference names are dead.
 type Founding interface {
-	// Found stores that a journey, which ends at expires, begins at set, unless
-	// others are stored already, and returns whom all are to use.
-	Found(ctx context.Context, id journey.ID, set []placement.MemberID, expires time.Time) ([]placement.MemberID, error)
+	// Found stores that a journey, which ends at expires, begins at set instead
+	// of before, nil for what its reference says, unless others are stored
+	// already, and returns whom all are to use.
+	Found(ctx context.Context, id journey.ID, before, set []placement.MemberID, expires time.Time) ([]placement.MemberID, error)
 	// Founded returns what Found stored, nil for nothing.
 	Founded(ctx context.Context, id journey.ID) ([]placement.MemberID, error)
 }

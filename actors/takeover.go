@@ -89,7 +89,7 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 			q.first, q.refounded = set, true
 			return j.takeOver(ctx, q)
 		}
-	case o.State == register.Nothing && len(q.first) == 0, j.wentWith(h.Record, q.first):
+	case o.State == register.Nothing && len(q.first) == 0, j.wentWith(h.Record, &q):
 		return nil, envelope.ErrNotHere
 	}
 	return nil, envelope.ErrCutOff
@@ -97,8 +97,8 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 
 // wentWith reports whether the one member that had a journey, by all that is
 // known here, has gone: as in AM, the journey has gone with it.
-func (j *Journeys) wentWith(r *register.Record, first register.Set) bool {
-	set := first
+func (j *Journeys) wentWith(r *register.Record, q *quest) bool {
+	set := q.first
 	if r != nil {
 		set = r.Members()
 	}
@@ -106,7 +106,7 @@ func (j *Journeys) wentWith(r *register.Record, first register.Set) bool {
 		return false
 	}
 	_, there := j.config.View().Member(set[0])
-	return !there || j.dead(set[0])
+	return j.dead(set[0]) || q.alone && !there
 }
 
 // pledge is one member's answer to a Promise.

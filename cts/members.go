@@ -44,6 +44,19 @@ type Member struct {
 	Sees []string
 }
 
+// Configured lists the ids of the data folders that are members of the cluster,
+// as this one knows it, and of those that vote. It does not block. Both are
+// empty while this member is in no cluster.
+func (s *Store) Configured() (all, voters []string) {
+	for _, server := range s.raft.GetConfiguration().Configuration().Servers {
+		all = append(all, string(server.ID))
+		if server.Suffrage == raft.Voter {
+			voters = append(voters, string(server.ID))
+		}
+	}
+	return all, voters
+}
+
 // Members lists the members that the cluster's configuration has and those that
 // are alive, in the order of their ids. It asks them, but waits for none longer
 // than a second.

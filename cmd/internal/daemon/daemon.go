@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,6 +104,10 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	}
 	catalog := actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now)
 	d.registry = newRegistry(d.store, d.near.self.ID, d.store.ID(), c.Log.With("part", "runs"), func() { close(d.removed) })
+	d.registry.configured = func() []string {
+		all, _ := d.store.Configured()
+		return all
+	}
 	told.tell(catalog, d.registry)
 	if err := d.makeJourneys(catalog); err != nil {
 		return nil, err
@@ -158,6 +163,19 @@ func (d *Daemon) follow(catalog *actors.Catalog) {
 		case <-ctx.Done():
 		}
 	})
+}
+
+// cutOff reports whether this member sees no majority of those that vote.
+func (d *Daemon) cutOff() bool {
+	_, voters := d.store.Configured()
+	view := d.near.view()
+	seen := 0
+	for _, m := range view.Members() {
+		if slices.Contains(voters, m.Store) {
+			seen++
+		}
+	}
+	return len(voters) > 0 && 2*seen <= len(voters)
 }
 
 // folders are the data folders that are in the cluster or whose member is seen.
@@ -234,6 +252,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		View:       d.near.view,
 		Peers:      journeyPeers{d.near},
 		Quorum:     d.store.Current,
+		CutOff:     d.cutOff,
 		Replicas:   c.Journeys.Replicas,
 		Runs:       d.registry,
 		Founding:   d.registry,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,10 @@ type registry struct {
 	// over is called once if this run is found to be over: an operator has
 	// removed the member though its process was alive.
 	over func()
+	// configured lists the folders that are members of the cluster; nil or no
+	// folder: that is not known. What uses another folder is not of this
+	// cluster any more, such as the runs in a backup of an earlier one.
+	configured func() []string
 
 	known   atomic.Pointer[runs.Registry]
 	changed chan struct{} // holds one: documents of runs may have changed
@@ -96,6 +101,9 @@ func (r *registry) follow(ctx context.Context) {
 		if err == nil {
 			err = r.change(ctx, r.folder, func(f runs.Folder) (runs.Folder, bool) { return f.Begin(r.self, r.now()) })
 		}
+		if err == nil && !registered {
+			_, err = r.read(ctx) // the run before this one is over now
+		}
 		switch {
 		case err == nil && !registered:
 			registered = true
@@ -114,11 +122,18 @@ func (r *registry) read(ctx context.Context) (runs.Registry, error) {
 	if err != nil {
 		return runs.Registry{}, fmt.Errorf("read the registry of runs: %w", err)
 	}
+	var members []string
+	if r.configured != nil {
+		members = r.configured()
+	}
 	folders := make([]runs.Folder, 0, len(stored))
 	for _, d := range stored {
 		f, err := runs.Decode(d.Body)
 		if err != nil {
 			return runs.Registry{}, fmt.Errorf("the runs of data folder %s: %w", d.ID, err)
+		}
+		if len(members) > 0 && !slices.Contains(members, d.ID) {
+			f.Current = ""
 		}
 		folders = append(folders, f)
 	}
@@ -208,40 +223,50 @@ func (r *registry) Current(ctx context.Context) ([]placement.MemberID, error) {
 	return known.Current(), err
 }
 
-// Found decides with whom a journey begins anew: with set, or those that
-// somebody else was first to name.
-func (r *registry) Found(ctx context.Context, id journey.ID, set []placement.MemberID, expires time.Time) ([]placement.MemberID, error) {
+// Found decides with whom a journey begins anew: with set, if until now it is
+// before, or else those that somebody else was first to name.
+func (r *registry) Found(ctx context.Context, id journey.ID, before, set []placement.MemberID, expires time.Time) ([]placement.MemberID, error) {
 	d := realm.Document{
 		Kind: realm.KindFounding, Realm: realm.Root, ID: runs.FoundingID(id), Body: runs.Founding{Set: set, Expires: expires}.Encode(),
 	}
-	_, _, err := r.documents.PutDocument(ctx, d, realm.Precondition{IfNoneMatch: true})
-	if err == nil {
-		return set, nil
+	for {
+		now, rev, err := r.founding(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(now, before) {
+			return now, nil
+		}
+		_, _, err = r.documents.PutDocument(ctx, d, realm.Precondition{IfMatch: rev, IfNoneMatch: rev == ""})
+		if err == nil {
+			return set, nil
+		}
+		if !errors.Is(err, realm.ErrConflict) {
+			return nil, fmt.Errorf("found a journey anew: %w", err)
+		}
 	}
-	if !errors.Is(err, realm.ErrConflict) {
-		return nil, fmt.Errorf("found a journey anew: %w", err)
-	}
-	first, err := r.Founded(ctx, id)
-	if err == nil && first == nil {
-		err = journey.ErrGone // it was removed meanwhile, long after the journey's end
-	}
-	return first, err
 }
 
 // Founded tells with whom a journey began anew, nil for nobody.
 func (r *registry) Founded(ctx context.Context, id journey.ID) ([]placement.MemberID, error) {
+	set, _, err := r.founding(ctx, id)
+	return set, err
+}
+
+// founding is what is stored of a journey's new beginning, and its revision.
+func (r *registry) founding(ctx context.Context, id journey.ID) (set []placement.MemberID, rev string, err error) {
 	d, err := r.documents.Document(ctx, realm.KindFounding, realm.Root, runs.FoundingID(id))
 	if errors.Is(err, realm.ErrNoDocument) {
-		return nil, nil
+		return nil, "", nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read with whom a journey began: %w", err)
+		return nil, "", fmt.Errorf("read with whom a journey began: %w", err)
 	}
 	f, err := runs.DecodeFounding(d.Body)
 	if err != nil {
-		return nil, fmt.Errorf("with whom journey %s began: %w", d.ID, err)
+		return nil, "", fmt.Errorf("with whom journey %s began: %w", d.ID, err)
 	}
-	return f.Set, nil
+	return f.Set, d.Rev, nil
 }
 
 var (

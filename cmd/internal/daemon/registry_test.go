@@ -190,7 +190,7 @@ func TestFounding(t *testing.T) {
 		var work sync.WaitGroup
 		for i := range askers {
 			work.Go(func() {
-				set, err := a.Found(ctx, id, ids{placement.MemberID(fmt.Sprint("m", i)), "x"}, time.Now().Add(time.Minute))
+				set, err := a.Found(ctx, id, nil, ids{placement.MemberID(fmt.Sprint("m", i)), "x"}, time.Now().Add(time.Minute))
 				if err != nil {
 					t.Error(err)
 				}
@@ -206,6 +206,13 @@ func TestFounding(t *testing.T) {
 			if !slices.Equal(set, founded) {
 				t.Errorf("asker %d was given %v, the document says %v", i, set, founded)
 			}
+		}
+		until := time.Now().Add(time.Minute)
+		if set, err := a.Found(ctx, id, ids{"x"}, ids{"y"}, until); err != nil || !slices.Equal(set, founded) {
+			t.Errorf("instead of what it is not: %v, %v", set, err)
+		}
+		if set, err := a.Found(ctx, id, founded, ids{"y"}, until); err != nil || !slices.Equal(set, ids{"y"}) {
+			t.Errorf("instead of those that have died: %v, %v", set, err)
 		}
 	})
 }
@@ -230,7 +237,7 @@ func TestSweep(t *testing.T) {
 		defer work.Wait()
 		defer cancel()
 		for i := range sweepMost + 5 {
-			if _, err := a.Found(ctx, journey.ID{byte(i), byte(i >> 8)}, ids{"a1"}, time.Now().Add(time.Minute)); err != nil {
+			if _, err := a.Found(ctx, journey.ID{byte(i), byte(i >> 8)}, nil, ids{"a1"}, time.Now().Add(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 		}
