@@ -381,7 +381,7 @@ func TestStreamsThatNobodyTakes(t *testing.T) {
 	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("accepted after close: %v", err)
 	}
-	_, err = a.Dial(t.Context(), Gossip, b.addr())
+	_, err := a.Dial(t.Context(), Gossip, b.addr())
 	var refused *RefusedError
 	if !errors.As(err, &refused) || refused.Reason != RefusedKind {
 		t.Errorf("after the taker closed: %v", err)
