@@ -46,7 +46,7 @@ const (
 	formTime = 30 * time.Second // to found a cluster, at most
 	healTime = 2 * time.Minute  // for all members to be well again and to be read
 	endTime  = time.Minute      // for journeys to end
-	loadTime = 5 * time.Second
+	loadTime = 4 * time.Second
 	// noticeTime is more than two members take to leave two others out of their
 	// view, whom they cannot ask.
 	noticeTime = 9 * time.Second
@@ -100,7 +100,7 @@ func simulate(t *testing.T, seed uint64, dir string) told {
 
 	load, err := chaos.NewLoad(chaos.LoadConfig{
 		Bases: c.bases(), Operator: c.operator(), Dial: c.dial,
-		Seed: seed, Writers: 3, Readers: 2, Pause: 50 * time.Millisecond, Users: 5, Watchers: 1, WatchPause: 30 * time.Millisecond,
+		Seed: seed, Writers: 3, Readers: 2, Pause: 50 * time.Millisecond, Users: 5, Watchers: 1, WatchPause: 40 * time.Millisecond,
 		Journeys: 3, Idle: 4, IdleRest: restTime, Hedged: 0.2,
 	})
 	must(t, err)
