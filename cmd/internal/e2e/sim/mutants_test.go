@@ -53,9 +53,9 @@ func TestMutantsAreCaught(t *testing.T) {
 			torn,
 		},
 		"a refusal without a quorum": {
-			"actors/commit.go",
-			"if l.certain {",
-			"if true {",
+			"actors/remote.go",
+			"return &session.UnavailableError{Reason: envelope.ErrCutOff.Error(), RetryAfter: time.Second, Unknown: true}",
+			"return journey.ErrGone",
 			torn,
 		},
 		"a set is changed in one step": {
