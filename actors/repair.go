@@ -26,6 +26,9 @@ const (
 	// repairPatience bounds the wait for the answers to a batch: its journeys
 	// cannot be answered meanwhile.
 	repairPatience = time.Second
+	// repairTurn is how long a journey is left to the member whose turn it is:
+	// two that take journeys over at a time hinder each other.
+	repairTurn = 3 * time.Second
 )
 
 // Bounds of repair: how many journeys are written with one message to each
@@ -49,8 +52,8 @@ type repairs struct {
 	// for other members.
 	sweeping chan struct{}
 	// watched are journeys that wanted another member's turn at the last sweep,
-	// some of them if they were many. It belongs to who holds sweeping.
-	watched map[journey.ID]bool
+	// since when; some of them if they were many. It belongs to who holds sweeping.
+	watched map[journey.ID]time.Time
 
 	mu      sync.Mutex
 	counted uint64 // the view's version when the figure below was counted
@@ -167,7 +170,7 @@ func (r *repairs) outlook() *outlook { return &outlook{j: r.j, view: r.j.config.
 // sweep writes all journeys again that it is this member's turn to write, and
 // returns how many copies here still want it, others' turns included. Those
 // whose turn it is may not have the record, or a newer one that was lost on its
-// way here: what they have not done by the next sweep is done here, some at a time.
+// way here: what they have not done after a while is done here, some at a time.
 func (r *repairs) sweep(ctx context.Context) (left int64) {
 	select {
 	case r.sweeping <- struct{}{}:
@@ -198,7 +201,8 @@ func (r *repairs) sweep(ctx context.Context) (left int64) {
 		watched      int64
 		before       = r.watched
 	)
-	r.watched = map[journey.ID]bool{}
+	r.watched = map[journey.ID]time.Time{}
+	now := time.Now()
 	for shard := range slotShards {
 		r.j.slots.each(shard, func(id journey.ID, h held) bool {
 			switch o.need(id, h) {
@@ -206,10 +210,14 @@ func (r *repairs) sweep(ctx context.Context) (left int64) {
 				ours = append(ours, id)
 			case watching:
 				watched++
-				if before[id] && len(others) < repairBatch {
+				since, known := before[id]
+				switch {
+				case known && now.Sub(since) >= repairTurn && len(others) < repairBatch:
 					others = append(others, id)
-				} else if len(r.watched) < repairWatch {
-					r.watched[id] = true
+				case known:
+					r.watched[id] = since
+				case len(r.watched) < repairWatch:
+					r.watched[id] = now
 				}
 			case nothing:
 			}
