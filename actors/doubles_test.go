@@ -112,6 +112,10 @@ func (u *testUsers) Update(_ context.Context, r realm.Name, name string, c ident
 	return identity.Apply(who, c), err
 }
 
+func testKeys() session.Keys {
+	return session.Keys{Secret: make([]byte, 32), Mark: make([]byte, 32)}
+}
+
 // memorySessions keeps one session for each journey, as the token store does.
 type memorySessions struct {
 	mu        sync.Mutex
@@ -122,20 +126,25 @@ type memorySessions struct {
 	ended     atomic.Bool // the journey's session was there and is gone
 }
 
-func (s *memorySessions) Create(_ context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
+func (s *memorySessions) Create(_ context.Context, c session.Creation) (session.Created, error) {
 	if err := s.err.Load(); err != nil {
-		return session.Session{}, 0, false, err
+		return session.Created{}, err
 	}
 	if s.ended.Load() {
-		return session.Session{}, 0, true, session.ErrNotFound
+		return session.Created{}, session.ErrNotFound
 	}
 	s.calls.Add(1)
-	s.replaced.Store(replaces)
+	x := c.Session
+	s.replaced.Store(nil)
+	if c.Replaces != nil {
+		s.replaced.Store(&c.Replaces.ID)
+	}
+	token := testKeys().Mint(x.Journey, 1, "01")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first, ok := s.byJourney[x.Journey]; ok {
-		return first, 1, true, nil
+		return session.Created{Session: first, Token: token, Existed: true}, nil
 	}
 	s.byJourney[x.Journey] = x
-	return x, 1, false, nil
+	return session.Created{Session: x, Token: token}, nil
 }

@@ -59,29 +59,29 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 	if x.Principal.UniversalID == "" {
 		x.Principal.UniversalID = x.Principal.Realm.UniversalID(x.Principal.Username, j.config.Suffix)
 	}
-	var replaces *session.ID
+	c := session.Creation{ClientSide: s.settings.ClientSideSessions && !x.Admin, Quota: s.settings.Quota}
 	if caller != nil && caller.ID != x.ID {
 		if !strings.EqualFold(caller.Principal.UniversalID, x.Principal.UniversalID) {
 			return journey.ErrOtherUser
 		}
 		x = x.Upgrading(*caller)
-		replaces = &caller.ID
+		c.Replaces, c.Keeps = caller, s.settings.KeepsUpgraded
 	}
 	if err := j.choose(ctx, s); err != nil {
 		return err
 	}
-	stored, index, _, err := j.config.Sessions.Create(ctx, x, replaces)
+	c.Session = x
+	made, err := j.config.Sessions.Create(ctx, c)
 	if errors.Is(err, session.ErrNotFound) {
 		return journey.ErrGone // its session was created before, and has ended
 	}
 	if err != nil {
 		return err
 	}
-	if !samePrincipal(stored.Principal, x.Principal) {
+	if !samePrincipal(made.Session.Principal, x.Principal) {
 		return journey.ErrGone // its session was created before, by other answers
 	}
-	done.Session = stored
-	s.token = j.config.Keys.Mint(s.id, index, j.config.ServerID)
+	done.Session, s.token = made.Session, made.Token
 	return nil
 }
 

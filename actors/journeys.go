@@ -47,12 +47,10 @@ type Config struct {
 	Users identity.Repository
 	// Sessions creates what successful journeys end in.
 	Sessions Sessions
-	// Keys make session tokens; DigestKey, 32 bytes, keys the digests by which
+	// Keys say which id the session of a journey has; DigestKey, 32 bytes, keys the digests by which
 	// a repeated answer is recognised. Both are the cluster's.
 	Keys      session.Keys
 	DigestKey []byte
-	// ServerID is shown in tokens as AM shows its server id ("01").
-	ServerID string
 	// Suffix ends every universal id, such as "ou=am-config".
 	Suffix string
 	Meter  Meter

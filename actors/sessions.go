@@ -6,12 +6,12 @@ import (
 	"sojourn/cts/session"
 )
 
-// Sessions is where sessions are created: the replicated token store.
+// Sessions is where sessions are created.
 type Sessions interface {
-	// Create stores a session durably and returns it with the log index that
-	// created it. Called again for the same journey it returns what the first
-	// call stored. replaces, when not nil, ends another session in the same
-	// write. Many calls at once share one flush of the log; how many may wait is
-	// bounded there.
-	Create(ctx context.Context, x session.Session, replaces *session.ID) (stored session.Session, index uint64, existed bool, err error)
+	// Create makes the session of a journey, durably, and the token that opens
+	// it. Called again for the same journey it returns what the first call made;
+	// it is session.ErrNotFound when that session has ended, session.ErrQuota
+	// when the user may have no more. Many calls at once share one flush of the
+	// log; how many may wait is bounded there.
+	Create(ctx context.Context, c session.Creation) (session.Created, error)
 }

@@ -51,9 +51,21 @@ type Ask struct {
 // Do asks the shell for an effect. The node is called again with its Result.
 type Do struct{ Effect Effect }
 
-func (Goto) action() {}
-func (Ask) action()  {}
-func (Do) action()   {}
+// Suspend stops the journey until somebody comes back with its suspended id
+// (Context.SuspendedID), at any member and in any browser, once: the node is
+// then called again with Resumed set. The client is shown Message and submits
+// nothing.
+type Suspend struct {
+	Message string
+	// Duration is how long the journey can be resumed; zero leaves it to the
+	// realm (Settings.SuspendDuration). It never outlasts the journey.
+	Duration time.Duration
+}
+
+func (Goto) action()    {}
+func (Ask) action()     {}
+func (Do) action()      {}
+func (Suspend) action() {}
 
 // Outcomes that many nodes share.
 const (
@@ -94,6 +106,16 @@ type Context struct {
 	// Limit is the time that the journey has from its start to its end: what a
 	// node set, else the tree's, else the realm's.
 	Limit time.Duration
+
+	// Resumed says that a suspended journey has come back to the node that
+	// suspended it.
+	Resumed bool
+	// SuspendedID is the id by which the journey can be resumed if this node
+	// suspends it: 27 characters of base64url, drawn at the first call and the
+	// same in all calls until the node is left. ResumeURI is the page that does
+	// so. Who knows either can go on with the journey.
+	SuspendedID func() (string, error)
+	ResumeURI   func() (string, error)
 
 	// Answers are to the callbacks that this node sent, in their order; nil on
 	// a first call. Result is that of the last Do; nil otherwise.

@@ -18,6 +18,20 @@ type Settings struct {
 	// ReplicaCounts; zero leaves it to the process (journeys.replicas of the
 	// document "sojourn": AM has no such setting).
 	JourneyReplicas int
+	// JourneyStore says where a journey waits between two requests
+	// (trees.authenticationSessionsStateManagement). A journey stays where it
+	// began when this changes.
+	JourneyStore JourneyStore
+	// Allowlists makes each step carry AM's allowlist claims
+	// (trees.authenticationSessionsWhitelist), on top of the rule that every
+	// step is answered once.
+	Allowlists bool
+	// SuspendDuration is how long a suspended journey can be resumed, unless its
+	// node says so (trees.suspendedAuthenticationTimeout).
+	SuspendDuration time.Duration
+	// LoginPage is the page that suspended journeys are resumed at, a URL;
+	// empty for the server's own (general.externalLoginPageUrl).
+	LoginPage string
 	// HidesTokenID makes the existing-session short-cut answer an empty
 	// tokenId (trees.authenticationTreeCookieHttpOnly).
 	HidesTokenID bool
@@ -28,6 +42,20 @@ type Settings struct {
 	// TouchInterval is how often at most a session's latest access is written
 	// (general.latestAccessTimeUpdateFrequency).
 	TouchInterval time.Duration
+	// ClientSideSessions makes the sessions of everybody but administrators ones
+	// that their holders keep (general.statelessSessionsEnabled); ClientSide
+	// says how. The latter is global in AM, and a realm's here.
+	ClientSideSessions bool
+	ClientSide         ClientSide
+	// Quota bounds the live sessions of one user; its Limit is zero while
+	// quotas are off (quotas.*, dynamic.quotaLimit).
+	Quota Quota
+	// KeepsUpgraded leaves the old session alive when an upgrade has made a new
+	// one (openam.auth.destroy_session_after_upgrade=false).
+	KeepsUpgraded bool
+	// UpgradeReference keeps one XUSRef property through all upgrades of a
+	// session (general.crossUpgradeReferenceFlag).
+	UpgradeReference bool
 	// SessionProperties names the properties that a client may read and write
 	// (sessionPropertyWhitelist).
 	SessionProperties []string
@@ -53,6 +81,56 @@ type Settings struct {
 
 	Lockout Lockout
 }
+
+// JourneyStore is where journeys wait between two requests.
+type JourneyStore byte
+
+// The stores, AM's three.
+const (
+	InMemory JourneyStore = iota // in the memory of a set of members
+	CTS                          // in the replicated token store
+	JWT                          // with the client, inside authId
+)
+
+// ClientSide is how client-side sessions and journeys are signed, encrypted and
+// ended (stateless.*).
+type ClientSide struct {
+	Signing     Signing
+	Encryption  Encryption
+	Compression bool
+	// Denylists makes the logout of such a session final: without it its token
+	// stays good until its end, as with AM
+	// (openam-session-stateless-enable-session-blacklisting).
+	Denylists bool
+	// LogoutByUser lets all such sessions of a user be ended
+	// (statelessLogoutByUser).
+	LogoutByUser bool
+}
+
+// Signing is the algorithm that client-side tokens are signed with, by its JOSE
+// name.
+type Signing string
+
+// Encryption is how the key of a client-side token's encryption is managed, by
+// AM's name for it.
+type Encryption string
+
+// What AM offers (am-contract section 5.1).
+const (
+	SigningNone Signing = "NONE"
+	HS256       Signing = "HS256"
+	HS384       Signing = "HS384"
+	HS512       Signing = "HS512"
+	RS256       Signing = "RS256"
+	ES256       Signing = "ES256"
+	ES384       Signing = "ES384"
+	ES512       Signing = "ES512"
+
+	EncryptionNone Encryption = "NONE"
+	Direct         Encryption = "DIRECT"
+	AESKeyWrap     Encryption = "AES_KEYWRAP"
+	RSAEncryption  Encryption = "RSA"
+)
 
 // ReplicaCounts are how many members may hold a journey. Even numbers outlive no
 // more losses than the number below.
@@ -83,7 +161,9 @@ func DefaultSettings() Settings {
 		Enabled:            true,
 		DefaultTree:        "Login",
 		JourneyMaxDuration: 5 * time.Minute,
+		SuspendDuration:    5 * time.Minute,
 		HidesTokenID:       true,
+		ClientSide:         ClientSide{Signing: HS256, Encryption: Direct, Denylists: true},
 		MaxSession:         120 * time.Minute,
 		MaxIdle:            30 * time.Minute,
 		MaxCaching:         3 * time.Minute,

@@ -22,6 +22,7 @@ import (
 	"sojourn/cmd/internal/secret"
 	"sojourn/cts"
 	"sojourn/cts/session"
+	"sojourn/cts/sessions"
 	"sojourn/http/rest"
 	"sojourn/http/server"
 	"sojourn/http/wire"
@@ -247,6 +248,10 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	if err != nil {
 		return err
 	}
+	made, err := sessions.New(sessions.Config{Store: tokens{d.store}, Keys: d.tokenKeys(), ServerID: c.Cookie.LBValue})
+	if err != nil {
+		return fmt.Errorf("make sessions: %w", err)
+	}
 	d.journeys, err = actors.New(actors.Config{
 		Self:       d.near.self.ID,
 		View:       d.near.view,
@@ -258,10 +263,9 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Founding:   d.registry,
 		Catalog:    catalog,
 		Users:      users,
-		Sessions:   d.store,
+		Sessions:   made,
 		Keys:       d.tokenKeys(),
 		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
-		ServerID:   c.Cookie.LBValue,
 		Suffix:     c.UserSuffix,
 		Meter:      &actors.Meters{},
 		Logger:     c.Log.With("part", "journeys"),

@@ -20,7 +20,7 @@ const module = "sojourn"
 func layers() map[string][]string {
 	pureCore := []string{"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
 	meets := []string{
-		"actors", "actors/*", "cluster", "cluster/link", "cluster/placement", "cluster/runs", "cts", "cts/session", "cts/command",
+		"actors", "actors/*", "cluster", "cluster/link", "cluster/placement", "cluster/runs", "cts", "cts/*",
 		"http/wire", "http/rest", "http/login", "http/console", "http/server", "cmd/internal/config", "cmd/internal/secret",
 	}
 	return map[string][]string{
@@ -38,6 +38,8 @@ func layers() map[string][]string {
 		"cluster/placement":          {},
 		"cluster/runs":               {"cluster/placement"},
 		"cts/session":                {"actors/realm"},
+		"cts/token":                  {},
+		"cts/sessions":               {"cts/session", "actors/realm"},
 		"cts/command":                {"cts/session", "cts/internal/octets", "actors/identity", "actors/realm"},
 		"http/wire":                  {"actors/callback", "actors/realm"},
 		"cmd/internal/secret":        {},
@@ -95,7 +97,7 @@ func owners() map[string][]string {
 func purePackages() []string {
 	return []string{
 		"actors/internal/amjson", "actors/internal/envelope", "actors/internal/register", "actors/realm", "actors/callback", "actors/tree",
-		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/command", "http/wire", "cmd/internal/secret",
+		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/command", "http/wire", "cmd/internal/secret",
 		"cmd/internal/chaos/history",
 	}
 }
