@@ -48,21 +48,19 @@ func TestDecodeSettingsValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := realm.Settings{
-		Enabled:            true,
-		DefaultTree:        "Main",
-		JourneyMaxDuration: 10 * time.Minute,
-		JourneyReplicas:    5,
-		MaxSession:         153722867 * time.Minute, // the longest there is
-		MaxIdle:            time.Minute,
-		SessionProperties:  []string{"a", "b"},
-		SuccessURL:         "/home",
-		FailureURL:         "https://a.example/sorry",
-		GotoPatterns:       []string{"https://a.example/*"},
-		DefaultAuthLevel:   7,
-		Lockout: realm.Lockout{
-			Enabled: true, Failures: 3, Window: time.Minute, Duration: 2 * time.Minute, Multiplier: 4, WarnAfter: 1,
-		},
+	want := realm.DefaultSettings()
+	want.DefaultTree = "Main"
+	want.JourneyMaxDuration, want.JourneyReplicas = 10*time.Minute, 5
+	want.HidesTokenID = false
+	want.MaxSession, want.MaxIdle, want.MaxCaching = 153722867*time.Minute, time.Minute, 0 // the first is the longest there is
+	want.TouchInterval = 0
+	want.SessionProperties = []string{"a", "b"}
+	want.ClearsSiteData, want.ProfileRequired = false, false
+	want.SuccessURL, want.FailureURL = "/home", "https://a.example/sorry"
+	want.GotoPatterns = []string{"https://a.example/*"}
+	want.DefaultAuthLevel = 7
+	want.Lockout = realm.Lockout{
+		Enabled: true, Failures: 3, Window: time.Minute, Duration: 2 * time.Minute, Multiplier: 4, WarnAfter: 1,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
@@ -178,31 +176,29 @@ func TestSettingsRoundTrip(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[a-zA-Z0-9]{1,8}`)
-		s := realm.Settings{
-			Enabled:            true,
-			DefaultTree:        text.Draw(t, "tree"),
-			JourneyMaxDuration: minutes(t, "duration", 1),
-			JourneyReplicas:    rapid.SampledFrom(append(realm.ReplicaCounts(), 0)).Draw(t, "replicas"),
-			HidesTokenID:       rapid.Bool().Draw(t, "hides"),
-			MaxSession:         minutes(t, "session", 1),
-			MaxIdle:            minutes(t, "idle", 1),
-			MaxCaching:         minutes(t, "caching", 0),
-			TouchInterval:      time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "touch")) * time.Second,
-			SessionProperties:  rapid.SliceOfN(text, 1, 3).Draw(t, "properties"),
-			ClearsSiteData:     rapid.Bool().Draw(t, "clears"),
-			SuccessURL:         "/" + text.Draw(t, "success"),
-			FailureURL:         rapid.SampledFrom([]string{"", "/sorry"}).Draw(t, "failure"),
-			GotoPatterns:       []string{"https://" + rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "host") + "/*"},
-			ProfileRequired:    rapid.Bool().Draw(t, "profile"),
-			DefaultAuthLevel:   rapid.IntRange(0, 9).Draw(t, "level"),
-			Lockout: realm.Lockout{
-				Enabled:    rapid.Bool().Draw(t, "lockout"),
-				Failures:   rapid.IntRange(1, 9).Draw(t, "failures"),
-				Window:     time.Duration(rapid.IntRange(0, 999).Draw(t, "window")) * time.Second,
-				Duration:   minutes(t, "lock", 0),
-				Multiplier: rapid.IntRange(1, 9).Draw(t, "multiplier"),
-				WarnAfter:  rapid.IntRange(0, 9).Draw(t, "warn"),
-			},
+		s := realm.DefaultSettings()
+		s.DefaultTree = text.Draw(t, "tree")
+		s.JourneyMaxDuration = minutes(t, "duration", 1)
+		s.JourneyReplicas = rapid.SampledFrom(append(realm.ReplicaCounts(), 0)).Draw(t, "replicas")
+		s.HidesTokenID = rapid.Bool().Draw(t, "hides")
+		s.MaxSession = minutes(t, "session", 1)
+		s.MaxIdle = minutes(t, "idle", 1)
+		s.MaxCaching = minutes(t, "caching", 0)
+		s.TouchInterval = time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "touch")) * time.Second
+		s.SessionProperties = rapid.SliceOfN(text, 1, 3).Draw(t, "properties")
+		s.ClearsSiteData = rapid.Bool().Draw(t, "clears")
+		s.SuccessURL = "/" + text.Draw(t, "success")
+		s.FailureURL = rapid.SampledFrom([]string{"", "/sorry"}).Draw(t, "failure")
+		s.GotoPatterns = []string{"https://" + rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "host") + "/*"}
+		s.ProfileRequired = rapid.Bool().Draw(t, "profile")
+		s.DefaultAuthLevel = rapid.IntRange(0, 9).Draw(t, "level")
+		s.Lockout = realm.Lockout{
+			Enabled:    rapid.Bool().Draw(t, "lockout"),
+			Failures:   rapid.IntRange(1, 9).Draw(t, "failures"),
+			Window:     time.Duration(rapid.IntRange(0, 999).Draw(t, "window")) * time.Second,
+			Duration:   minutes(t, "lock", 0),
+			Multiplier: rapid.IntRange(1, 9).Draw(t, "multiplier"),
+			WarnAfter:  rapid.IntRange(0, 9).Draw(t, "warn"),
 		}
 		whole, err := shown(s, nil)
 		if err != nil {
