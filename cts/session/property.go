@@ -12,6 +12,9 @@ import (
 const (
 	PropertyContextID = "AMCtxId"  // AM's audit id of the session
 	PropertyNodeType  = "NodeType" // what nodes of the journey added, "Name|Name|"
+	// PropertyWebhooks names the logout webhooks that are to hear of the end of
+	// the session, "Name|Name|": see AddWebhook.
+	PropertyWebhooks = "am.protected.webhooks"
 )
 
 // derived are the properties that follow from the session itself and are not
@@ -27,11 +30,25 @@ func derived() []string {
 // the server alone does (am-contract section 5.5).
 func Protected(name string) bool {
 	switch name {
-	case PropertyContextID, PropertyNodeType, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
+	case PropertyContextID, PropertyNodeType, PropertyWebhooks, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
 		"Locale", "loginURL", "successURL", "XUSRef", "OidcSid":
 		return true
 	}
 	return slices.Contains(derived(), name)
+}
+
+// AddWebhook adds a webhook's name to a value of PropertyWebhooks, unless it is
+// there. A name with "|" cannot be written and is left out.
+func AddWebhook(all, name string) string {
+	if name == "" || strings.Contains(name, "|") || slices.Contains(strings.Split(all, "|"), name) {
+		return all
+	}
+	return all + name + "|"
+}
+
+// Webhooks are the names of the logout webhooks of a session.
+func (s Session) Webhooks() []string {
+	return strings.FieldsFunc(s.Properties[PropertyWebhooks], func(c rune) bool { return c == '|' })
 }
 
 // Property returns a session property, stored or derived; empty when unset.
