@@ -85,12 +85,6 @@ func (s *Service) Session(ctx context.Context, token session.TokenID) (session.S
 // Touch notes that a session was used at now. It does not block.
 func (s *Service) Touch(x session.Session, now time.Time) { s.config.Store.Touch(x.ID, now) }
 
-// End ends sessions and tells which of them were there. It returns when no
-// member calls any of them valid any more.
-func (s *Service) End(ctx context.Context, reason session.Reason, ids ...session.ID) ([]bool, error) {
-	return s.config.Store.Delete(ctx, reason, ids...)
-}
-
 // SetProperties changes the named properties of a session, an empty value
 // removes one, and returns the session as it is then.
 func (s *Service) SetProperties(ctx context.Context, x session.Session, changes map[string]string) (session.Session, error) {

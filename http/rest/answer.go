@@ -64,7 +64,7 @@ func (h *Handler) success(c *call, reply journey.Reply, presented session.TokenI
 		if c.settings.HidesTokenID && h.cfg.Cookies.HTTPOnly {
 			out.TokenID = ""
 		}
-		h.cfg.Sessions.Touch(done.Session.ID, c.now)
+		h.cfg.Sessions.Touch(done.Session, c.now)
 	case !done.NoSession:
 		set = h.cookies.set(reply.Token)
 	}

@@ -216,7 +216,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 		t.Fatal("taken")
 	}
 	for _, want := range []string{
-		"Journeys", "Sessions", "Realms", "GotoAllowed", "Log", "Tokens", "AuthIDs", `Path "am/"`, "Cookies", `Origins: "*"`,
+		"Journeys", "Sessions", "Realms", "GotoAllowed", "Log", "AuthIDs", `Path "am/"`, "Cookies", `Origins: "*"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in %v", want, err)

@@ -138,7 +138,7 @@ func (c *call) admit(g guard) error {
 		return errForbidden
 	}
 	c.by = caller.Principal.UniversalID
-	c.h.cfg.Sessions.Touch(caller.ID, c.now)
+	c.h.cfg.Sessions.Touch(caller, c.now)
 	return nil
 }
 

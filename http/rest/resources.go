@@ -14,7 +14,7 @@ import (
 // is not served: its paths are not found. What a store finds too large to keep is
 // a *LimitError.
 type Resources struct {
-	Sessions   SessionStore
+	Sessions   SessionAdmin
 	Identities Identities
 	Documents  Documents
 	// NodeTypes are those that trees may use. Required with Documents.
@@ -28,16 +28,22 @@ type Resources struct {
 	Build         Build
 }
 
-// SessionStore changes and lists sessions. As everywhere, session.ErrNotFound
-// is certain absence and *session.UnavailableError means that nothing is
-// known.
-type SessionStore interface {
-	// Delete ends sessions and tells which of them were there. It returns
-	// when no member calls any of them valid any more.
-	Delete(ctx context.Context, ids ...session.ID) ([]bool, error)
+// SessionAdmin ends, changes and lists sessions. As everywhere,
+// session.ErrNotFound is certain absence and *session.UnavailableError means
+// that nothing is known. What ends sessions returns when no member calls any of
+// them valid any more.
+type SessionAdmin interface {
+	// End ends sessions and tells which of them were there.
+	End(ctx context.Context, reason session.Reason, all ...session.Session) ([]bool, error)
+	// EndByHandle tells of each handle whether it names no valid session any
+	// more; a text that is no handle names none. After an error some may have
+	// ended.
+	EndByHandle(ctx context.Context, reason session.Reason, handles ...session.Handle) ([]bool, error)
+	// EndAllOf ends every session of a user. Names compare as identity.Key does.
+	EndAllOf(ctx context.Context, reason session.Reason, r realm.Name, username string) error
 	// SetProperties changes the named properties, an empty value removes one,
 	// and returns the session as it is then.
-	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
+	SetProperties(ctx context.Context, x session.Session, changes map[string]string) (session.Session, error)
 	// SessionsOf lists at most limit sessions of a user. Names compare as
 	// identity.Key does.
 	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)

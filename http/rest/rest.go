@@ -28,13 +28,12 @@ type Journeys interface {
 
 // Sessions finds authenticated sessions.
 type Sessions interface {
-	// Session returns a valid session. index is the log index that created it,
-	// as its token says: a member that is behind waits for it. It returns
-	// session.ErrNotFound for certain absence and *session.UnavailableError
-	// when it cannot know.
-	Session(ctx context.Context, id session.ID, index uint64) (session.Session, error)
+	// Session returns the valid session that a token opens. It returns
+	// session.ErrNotFound for certain absence, also for a token that is none of
+	// ours, and *session.UnavailableError when it cannot know.
+	Session(ctx context.Context, token session.TokenID) (session.Session, error)
 	// Touch notes that a session was used at now. It does not block.
-	Touch(id session.ID, now time.Time)
+	Touch(x session.Session, now time.Time)
 }
 
 // Realms knows the realms and their settings. The settings are shared and must
@@ -55,8 +54,6 @@ type Config struct {
 	Realms   Realms
 	// AuthIDs sign and verify the authId.
 	AuthIDs wire.AuthIDKeys
-	// Tokens verify session tokens.
-	Tokens  session.Keys
 	Cookies Cookies
 	// GotoAllowed says whether a goto or gotoOnFail parameter may lead to
 	// target in a realm with these settings.
@@ -120,7 +117,6 @@ func New(cfg Config) (*Handler, error) {
 	need(cfg.GotoAllowed != nil, "GotoAllowed")
 	need(cfg.Log != nil, "Log")
 	need(cfg.Resources.Documents == nil || cfg.Resources.NodeTypes != nil, "Resources.NodeTypes")
-	need(len(cfg.Tokens.Secret) > 0 && len(cfg.Tokens.Mark) > 0, "Tokens")
 	if _, err := wire.NewAuthIDs(cfg.AuthIDs); err != nil {
 		faults = append(faults, fmt.Errorf("rest: AuthIDs: %w", err))
 	}

@@ -45,12 +45,16 @@ type rig struct {
 	saved   []byte
 }
 
+func testKeys() session.Keys {
+	return session.Keys{Secret: []byte("a secret for tests, 32 bytes long"), Mark: []byte("a mark for tests, 32 bytes long..")}
+}
+
 func newRig(t testing.TB, edit ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{
 		t:       t,
-		keys:    session.Keys{Secret: []byte("a secret for tests, 32 bytes long"), Mark: []byte("a mark for tests, 32 bytes long..")},
-		store:   &memorySessions{all: map[session.ID]session.Session{}},
+		keys:    testKeys(),
+		store:   &memorySessions{keys: testKeys(), all: map[session.ID]session.Session{}},
 		users:   &memoryUsers{all: map[realm.Name]map[string]identity.Identity{}},
 		docs:    &memoryDocuments{all: map[documentKey]realm.Document{}},
 		members: &memoryMembers{all: threeMembers()},
@@ -62,7 +66,6 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 		Sessions:    r.store,
 		Realms:      memoryRealms{"/": settingsOf(t, "AMCtxId"), "/alpha": settingsOf(t, "AMCtxId", "LoginLocation", "am.x")},
 		AuthIDs:     wire.AuthIDKeys{Active: bytes.Repeat([]byte{7}, wire.MinKey)},
-		Tokens:      r.keys,
 		Cookies:     Cookies{HTTPOnly: true},
 		GotoAllowed: func(target string, _ *realm.Settings) bool { return target == "https://app.example.com/" },
 		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -206,12 +209,15 @@ func (noJourneys) Resume(context.Context, journey.ResumeRequest) (journey.Reply,
 	return journey.Reply{}, errNoJourneys
 }
 
-// memorySessions is the slow, obvious session store. fail, when set, is what
-// every call answers.
+// memorySessions is the slow, obvious keeper of sessions. fail, when set, is
+// what every call answers.
 type memorySessions struct {
 	mu   sync.Mutex
+	keys session.Keys
 	all  map[session.ID]session.Session
 	fail error
+	// stuck is a session that cannot be ended.
+	stuck session.ID
 }
 
 func (m *memorySessions) put(s session.Session) {
@@ -220,7 +226,11 @@ func (m *memorySessions) put(s session.Session) {
 	m.all[s.ID] = s
 }
 
-func (m *memorySessions) Session(_ context.Context, id session.ID, _ uint64) (session.Session, error) {
+func (m *memorySessions) Session(_ context.Context, token session.TokenID) (session.Session, error) {
+	id, _, err := m.keys.Parse(token)
+	if err != nil {
+		return session.Session{}, session.ErrNotFound
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
@@ -233,31 +243,58 @@ func (m *memorySessions) Session(_ context.Context, id session.ID, _ uint64) (se
 	return s, nil
 }
 
-func (m *memorySessions) Touch(id session.ID, now time.Time) {
+func (m *memorySessions) Touch(x session.Session, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s, ok := m.all[id]; ok {
-		m.all[id] = s.Touched(now)
+	if s, ok := m.all[x.ID]; ok {
+		m.all[x.ID] = s.Touched(now)
 	}
 }
 
-func (m *memorySessions) Delete(_ context.Context, ids ...session.ID) ([]bool, error) {
+func (m *memorySessions) End(_ context.Context, _ session.Reason, all ...session.Session) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
 		return nil, m.fail
 	}
-	were := make([]bool, len(ids))
-	for i, id := range ids {
-		_, were[i] = m.all[id]
-		delete(m.all, id)
+	were := make([]bool, len(all))
+	for i, s := range all {
+		_, were[i] = m.all[s.ID]
+		delete(m.all, s.ID)
 	}
 	return were, nil
 }
 
-func (m *memorySessions) SetProperties(_ context.Context, id session.ID, changes map[string]string) (session.Session, error) {
+// EndByHandle can end all but those that are stuck.
+func (m *memorySessions) EndByHandle(_ context.Context, _ session.Reason, handles ...session.Handle) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	gone := make([]bool, len(handles))
+	for i, handle := range handles {
+		id, err := handle.ID()
+		gone[i] = m.fail == nil && (err != nil || m.stuck != id)
+		if gone[i] {
+			delete(m.all, id)
+		}
+	}
+	if m.fail == nil && slices.Contains(gone, false) {
+		return gone, &session.UnavailableError{Reason: "stuck"}
+	}
+	return gone, m.fail
+}
+
+func (m *memorySessions) EndAllOf(ctx context.Context, reason session.Reason, where realm.Name, username string) error {
+	all, err := m.SessionsOf(ctx, where, username, len(m.all))
+	if err == nil {
+		_, err = m.End(ctx, reason, all...)
+	}
+	return err
+}
+
+func (m *memorySessions) SetProperties(_ context.Context, x session.Session, changes map[string]string) (session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := x.ID
 	s, ok := m.all[id]
 	switch {
 	case m.fail != nil:

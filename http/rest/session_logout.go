@@ -2,8 +2,9 @@ package rest
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
 
-	"sojourn/actors/realm"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
@@ -26,7 +27,7 @@ func logout(c *call) error {
 	result := `{"result":"Successfully logged out"}`
 	found, err := c.session(token)
 	if err == nil {
-		_, err = c.h.cfg.Resources.Sessions.Delete(c.context(), found.ID)
+		_, err = c.h.cfg.Resources.Sessions.End(c.context(), session.Logout, found)
 	}
 	switch {
 	case absent(err):
@@ -47,8 +48,8 @@ func logout(c *call) error {
 // maxHandles bounds the sessions that one call may end.
 const maxHandles = 500
 
-// logoutByHandle ends sessions by their handles. A handle that names none is
-// as good as ended.
+// logoutByHandle ends sessions by their handles and tells of each whether it
+// names no session any more. When nothing is known of any, that is the answer.
 func logoutByHandle(c *call) error {
 	body, err := c.readBody()
 	if err != nil {
@@ -63,20 +64,17 @@ func logoutByHandle(c *call) error {
 	case len(handles) > maxHandles:
 		return fault{status: http.StatusBadRequest, message: "Too many session handles"}
 	}
-	ids := make([]session.ID, 0, len(handles))
-	for _, handle := range handles {
-		if id, err := session.Handle(handle).ID(); err == nil {
-			ids = append(ids, id)
-		}
+	named := make([]session.Handle, len(handles))
+	for i, handle := range handles {
+		named[i] = session.Handle(handle)
 	}
-	if len(ids) > 0 {
-		if _, err := c.h.cfg.Resources.Sessions.Delete(c.context(), ids...); err != nil {
-			return err
-		}
+	gone, err := c.h.cfg.Resources.Sessions.EndByHandle(c.context(), session.Destroyed, named...)
+	if err != nil && !slices.Contains(gone, true) {
+		return err
 	}
 	b := append(c.buf[:0], `{"result":{`...)
 	told := make(map[string]struct{}, len(handles))
-	for _, handle := range handles {
+	for i, handle := range handles {
 		if _, twice := told[handle]; twice {
 			continue
 		}
@@ -84,7 +82,7 @@ func logoutByHandle(c *call) error {
 			b = append(b, ',')
 		}
 		told[handle] = struct{}{}
-		b = append(wire.AppendString(b, handle), `:true`...)
+		b = strconv.AppendBool(append(wire.AppendString(b, handle), ':'), gone[i])
 	}
 	return c.answer(append(b, `}}`...))
 }
@@ -107,6 +105,7 @@ func logoutByUser(c *call) error {
 	if err != nil {
 		return err
 	}
+	reason := session.Destroyed
 	if !operator {
 		caller, err := c.caller()
 		if err != nil {
@@ -116,41 +115,12 @@ func logoutByUser(c *call) error {
 		if !caller.Admin && !oneself {
 			return errForbidden
 		}
+		if oneself {
+			reason = session.Logout
+		}
 	}
-	if err := c.endSessionsOf(c.realm, username); err != nil {
+	if err := c.h.cfg.Resources.Sessions.EndAllOf(c.context(), reason, c.realm, username); err != nil {
 		return err
 	}
 	return c.answer(append(c.buf[:0], `{"result":true}`...))
-}
-
-// endSessionsOf ends every session of a user, a batch at a time.
-func (c *call) endSessionsOf(r realm.Name, username string) error {
-	store := c.h.cfg.Resources.Sessions
-	for {
-		found, err := store.SessionsOf(c.context(), r, username, maxHandles)
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		ids := make([]session.ID, len(found))
-		for i, s := range found {
-			ids[i] = s.ID
-		}
-		ended, err := store.Delete(c.context(), ids...)
-		if err != nil {
-			return err
-		}
-		// A list that trails behind what was deleted must not keep us here.
-		if len(found) < maxHandles || !anyTrue(ended) {
-			return nil
-		}
-	}
-}
-
-func anyTrue(flags []bool) bool {
-	for _, f := range flags {
-		if f {
-			return true
-		}
-	}
-	return false
 }

@@ -91,7 +91,7 @@ func (c *call) applyProperties(found session.Session, changes map[string]string)
 			return session.Session{}, errForbidden
 		}
 	}
-	return c.h.cfg.Resources.Sessions.SetProperties(c.context(), found.ID, changes)
+	return c.h.cfg.Resources.Sessions.SetProperties(c.context(), found, changes)
 }
 
 // What follows are the calls of version 1. All that tell a number tell -1 about
@@ -144,7 +144,7 @@ func isActive(c *call) error {
 		return err
 	}
 	if c.query.get("refresh") == "true" {
-		c.h.cfg.Sessions.Touch(found.ID, c.now)
+		c.h.cfg.Sessions.Touch(found, c.now)
 	}
 	return c.answer(append(c.buf[:0], `{"active":true}`...))
 }

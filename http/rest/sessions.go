@@ -168,7 +168,7 @@ func validate(c *call) error {
 		return err
 	}
 	if c.query == "_action=validate" || c.query.get("refresh") != "false" {
-		c.h.cfg.Sessions.Touch(found.ID, c.now)
+		c.h.cfg.Sessions.Touch(found, c.now)
 	}
 	v := wire.Validation{Valid: true, UID: found.Principal.Username, Realm: string(found.Principal.Realm)}
 	if c.api.major != 1 {
@@ -204,7 +204,7 @@ func (c *call) sessionInfo(touch bool) error {
 	}
 	if touch {
 		found = found.Touched(c.now)
-		c.h.cfg.Sessions.Touch(found.ID, c.now)
+		c.h.cfg.Sessions.Touch(found, c.now)
 	}
 	info, err := c.describe(found)
 	if err != nil {
@@ -281,7 +281,7 @@ func refresh(c *call) error {
 		return err
 	}
 	found = found.Touched(c.now)
-	c.h.cfg.Sessions.Touch(found.ID, c.now)
+	c.h.cfg.Sessions.Touch(found, c.now)
 	return c.answer(wire.AppendRefreshed(c.buf[:0], wire.Refreshed{
 		UID:            found.Principal.Username,
 		Realm:          string(found.Principal.Realm),

@@ -295,3 +295,19 @@ func TestQuerySessions(t *testing.T) {
 		})
 	}
 }
+
+// Of handles that are named together each is told for itself, unless nothing is
+// known of any.
+func TestLogoutByHandleTellsOfEach(t *testing.T) {
+	r := newRig(t)
+	_, first := r.login("/", "demo")
+	_, second := r.login("/", "demo")
+	a := asked{
+		path: "/sessions?_action=logoutByHandle", header: bearer(operatorToken),
+		body: fmt.Sprintf(`{"sessionHandles":[%q,%q]}`, first.ID.Handle(), second.ID.Handle()),
+	}
+	r.store.stuck = second.ID
+	r.want("one is stuck", a, 200, fmt.Sprintf(`{"result":{%q:true,%q:false}}`, first.ID.Handle(), second.ID.Handle()))
+	a.body = fmt.Sprintf(`{"sessionHandles":[%q]}`, second.ID.Handle())
+	r.want("nothing but it", a, 503, unavailable)
+}

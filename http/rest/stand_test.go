@@ -45,18 +45,19 @@ type sessions struct {
 	touched []session.ID
 }
 
-func (s *sessions) Session(_ context.Context, id session.ID, _ uint64) (session.Session, error) {
+func (s *sessions) Session(_ context.Context, token session.TokenID) (session.Session, error) {
 	if s.fail != nil {
 		return session.Session{}, s.fail
 	}
+	id, _, err := tokens.Parse(token)
 	found, ok := s.known[id]
-	if !ok {
+	if err != nil || !ok {
 		return session.Session{}, session.ErrNotFound
 	}
 	return found, nil
 }
 
-func (s *sessions) Touch(id session.ID, _ time.Time) { s.touched = append(s.touched, id) }
+func (s *sessions) Touch(x session.Session, _ time.Time) { s.touched = append(s.touched, x.ID) }
 
 type realms map[realm.Name]*realm.Settings
 
@@ -97,7 +98,6 @@ func newStand(tb testing.TB) *stand {
 		Sessions:      s.sessions,
 		Realms:        s.realms,
 		AuthIDs:       authIDs,
-		Tokens:        tokens,
 		Cookies:       rest.Cookies{HTTPOnly: true},
 		GotoAllowed:   func(target string, _ *realm.Settings) bool { return strings.HasPrefix(target, "/") },
 		TransactionID: func(context.Context) string { return "tx-1" },

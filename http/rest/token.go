@@ -172,11 +172,7 @@ func cookie(header http.Header, name string) string {
 // over, is session.ErrNotFound; everything else means that the answer is not
 // known.
 func (c *call) session(token session.TokenID) (session.Session, error) {
-	id, index, err := c.h.cfg.Tokens.Parse(token)
-	if err != nil {
-		return session.Session{}, session.ErrNotFound
-	}
-	found, err := c.h.cfg.Sessions.Session(c.context(), id, index)
+	found, err := c.h.cfg.Sessions.Session(c.context(), token)
 	if err != nil {
 		return session.Session{}, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sojourn/actors/identity"
 	"sojourn/actors/realm"
+	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
 
@@ -338,5 +339,5 @@ func (c *call) removeUser(r realm.Name, name string) error {
 	if c.h.cfg.Resources.Sessions == nil {
 		return nil
 	}
-	return c.endSessionsOf(r, name)
+	return c.h.cfg.Resources.Sessions.EndAllOf(c.context(), session.Destroyed, r, name)
 }

@@ -91,7 +91,6 @@ func startCluster(ts *testscript.TestScript, args []string) {
 		Path:     "/am",
 		Journeys: struct{ rest.Journeys }{}, Sessions: struct{ rest.Sessions }{}, Realms: struct{ rest.Realms }{},
 		AuthIDs:     wire.AuthIDKeys{Active: master.Derive(secret.AuthID)},
-		Tokens:      session.Keys{Secret: master.Derive(secret.TokenSecret), Mark: master.Derive(secret.TokenMark)},
 		GotoAllowed: func(string, *realm.Settings) bool { return false },
 		Resources:   rest.Resources{Members: members, OperatorToken: rest.OperatorToken(master.OperatorToken().Reveal())},
 		Log:         slog.New(slog.DiscardHandler),

@@ -65,11 +65,6 @@ func (r resources) PutDocument(ctx context.Context, d realm.Document, p realm.Pr
 	return stored, created, explained(err)
 }
 
-func (r resources) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
-	now, err := r.Store.SetProperties(ctx, id, changes)
-	return now, explained(err)
-}
-
 func (r resources) Restore(ctx context.Context, from io.Reader) error {
 	return explained(r.Store.Restore(ctx, from))
 }
@@ -84,6 +79,11 @@ func (t tokens) Create(ctx context.Context, c session.Creation) (session.Made, e
 	}
 	stored, index, existed, err := t.Store.Create(ctx, c.Session, replaces)
 	return session.Made{Session: stored, Index: index, Existed: existed}, err
+}
+
+func (t tokens) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
+	now, err := t.Store.SetProperties(ctx, id, changes)
+	return now, explained(err)
 }
 
 func (t tokens) Delete(ctx context.Context, _ session.Reason, ids ...session.ID) ([]bool, error) {

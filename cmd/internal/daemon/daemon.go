@@ -56,6 +56,7 @@ type Daemon struct {
 	unfollow context.CancelFunc // ends it
 	hashing  *actors.Hashing
 	close    []func() // of the identity repositories
+	sessions *sessions.Service
 	journeys *actors.Journeys
 	server   *server.Server
 	leaving  atomic.Bool
@@ -110,6 +111,10 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 		return all
 	}
 	told.tell(catalog, d.registry)
+	d.sessions, err = sessions.New(sessions.Config{Store: tokens{d.store}, Keys: d.tokenKeys(), ServerID: c.Cookie.LBValue})
+	if err != nil {
+		return nil, fmt.Errorf("make sessions: %w", err)
+	}
 	if err := d.makeJourneys(catalog); err != nil {
 		return nil, err
 	}
@@ -248,10 +253,6 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	if err != nil {
 		return err
 	}
-	made, err := sessions.New(sessions.Config{Store: tokens{d.store}, Keys: d.tokenKeys(), ServerID: c.Cookie.LBValue})
-	if err != nil {
-		return fmt.Errorf("make sessions: %w", err)
-	}
 	d.journeys, err = actors.New(actors.Config{
 		Self:       d.near.self.ID,
 		View:       d.near.view,
@@ -263,7 +264,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Founding:   d.registry,
 		Catalog:    catalog,
 		Users:      users,
-		Sessions:   made,
+		Sessions:   d.sessions,
 		Keys:       d.tokenKeys(),
 		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
 		Suffix:     c.UserSuffix,
@@ -290,10 +291,9 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 	handler, err := rest.New(rest.Config{
 		Path:     c.HTTP.Path,
 		Journeys: d.journeys,
-		Sessions: d.store,
+		Sessions: d.sessions,
 		Realms:   catalog,
 		AuthIDs:  wire.AuthIDKeys{Active: c.Secret.Derive(secret.AuthID)},
-		Tokens:   d.tokenKeys(),
 		Cookies: rest.Cookies{
 			Name: c.Cookie.Name, Secure: c.Cookie.Secure, HTTPOnly: c.Cookie.HTTPOnly, SameSite: c.Cookie.SameSite,
 			Domains: c.Cookie.Domains, LBName: c.Cookie.LBName, LBValue: c.Cookie.LBValue,
@@ -301,7 +301,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		GotoAllowed: func(target string, s *realm.Settings) bool { return realm.GotoAllowed(s.GotoPatterns, target) },
 		Origins:     c.HTTP.Origins,
 		Resources: rest.Resources{
-			Sessions:      stores,
+			Sessions:      d.sessions,
 			Identities:    stores,
 			Documents:     stores,
 			NodeTypes:     node.Builtin(),
