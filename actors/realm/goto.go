@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -101,13 +102,33 @@ func defaultPort(scheme string) string {
 
 // validHost takes names of ASCII letters, digits, hyphens and dots, and IP
 // addresses. A name with other letters has an ASCII form that it must be
-// written in.
+// written in, and an address the form that browsers give it: they read
+// "0x7f.1" as 127.0.0.1, so a pattern would be compared with another host than
+// they go to.
 func validHost(host string) bool {
 	if strings.Contains(host, ":") {
 		a, err := netip.ParseAddr(host)
-		return err == nil && a.Zone() == ""
+		return err == nil && a.Zone() == "" && !a.Is4In6() && a.String() == host
 	}
-	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" && !strings.Contains(host, "..")
+	if host == "" || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" ||
+		strings.Contains(host, "..") || host[0] == '.' {
+		return false
+	}
+	if last := host[strings.LastIndexByte(strings.TrimSuffix(host, "."), '.')+1:]; !numeric(last) {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// numeric reports whether a host that ends in this label is an address to
+// browsers: a number, or one in hexadecimal.
+func numeric(label string) bool {
+	label = strings.TrimSuffix(label, ".")
+	if digits, ok := strings.CutPrefix(label, "0x"); ok {
+		return strings.Trim(digits, "0123456789abcdef") == ""
+	}
+	return strings.Trim(label, "0123456789") == ""
 }
 
 func validPort(port string) bool {
@@ -126,7 +147,8 @@ func plainPath(path string) bool {
 }
 
 // withinSite judges a relative reference: it must stay one for every reader,
-// also for one that decodes it first.
+// also for one that decodes it first, and for one that leaves a broken escape
+// as it is.
 func withinSite(text string) bool {
 	path, _, _ := strings.Cut(text, "#")
 	path, _, _ = strings.Cut(path, "?")
@@ -134,19 +156,39 @@ func withinSite(text string) bool {
 		return false
 	}
 	for range 3 { // as it is, for a proxy, for the page behind it
-		if strings.Contains(path, "//") || strings.ContainsFunc(path, unsafe) {
+		first, _, _ := strings.Cut(path, "/")
+		if strings.Contains(path, "//") || strings.Contains(first, ":") || strings.ContainsFunc(path, unsafe) {
 			return false
 		}
-		decoded, err := url.PathUnescape(path)
-		if err != nil {
-			return true // "%25" was a percent sign, and is one now
-		}
-		path = decoded
+		path = unescape(path)
 	}
 	return true
 }
 
-func unsafe(r rune) bool { return r == '\\' || unicode.IsControl(r) }
+// unescape decodes what can be decoded, as browsers do.
+func unescape(text string) string {
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] == '%' && i+2 < len(text) {
+			if c, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				out = append(out, byte(c))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, text[i])
+	}
+	return string(out)
+}
+
+// unsafe are control characters, backslashes, and what some readers take for a
+// slash or a backslash.
+func unsafe(r rune) bool {
+	return r == '\\' || r == '\uff0f' || r == '\uff3c' || unicode.IsControl(r)
+}
 
 // pattern is an entry of validGotoDestinations in its parts. In host, path and
 // query "*" stands for any text, "-*-" for any without a slash; neither crosses
