@@ -348,6 +348,9 @@ func existing(r journey.StartRequest, url string) journey.Reply {
 	if goal := r.Request.Parameters["goto"]; len(goal) > 0 && goal[0] != "" {
 		url = goal[0]
 	}
+	if url == "" {
+		url = journey.DefaultURL
+	}
 	return journey.Reply{
 		Done:     &journey.Done{Success: true, URL: url, Session: *r.Session, NoSession: r.NoSession},
 		Realm:    r.Realm,

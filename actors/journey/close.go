@@ -21,8 +21,14 @@ const (
 	textWarning   = "Warning: You will be locked out after %d more failure(s)."
 )
 
-// defaultURL is where AM sends a user when nothing else is configured.
-const defaultURL = "/am/console"
+// DefaultURL is where AM sends a user when nothing else is configured.
+const DefaultURL = "/am/console"
+
+// Attributes of a user's profile that say where a journey ends.
+const (
+	attributeSuccessURL = "iplanet-am-user-success-url"
+	attributeFailureURL = "iplanet-am-user-failure-url"
+)
 
 // stage is how far the end of a journey has come.
 type stage int
@@ -198,6 +204,9 @@ func (r *run) fail() Step {
 	if !found.OK {
 		return r.refused(nil)
 	}
+	c := *r.s.closing
+	c.user = found.Identity
+	r.s.closing = &c
 	if found.Identity.Locked(r.env.Now) {
 		return Done{Message: textLockedOut, Lockout: true}
 	}
@@ -238,20 +247,30 @@ func (r *run) successURL() string {
 	for _, url := range []string{
 		parameter(r.request, "goto"),
 		r.s.Values.Text(node.KeySuccessURL),
-		attribute(r.s.closing.user, "iplanet-am-user-success-url"),
+		attribute(r.s.closing.user, attributeSuccessURL),
 		r.env.Settings.SuccessURL,
 	} {
 		if url != "" {
 			return url
 		}
 	}
-	return defaultURL
+	return DefaultURL
 }
 
+// failureURL does so for a failed journey. Nobody looks a user up to tell where
+// it may go: its profile counts if the journey has just seen it.
 func (r *run) failureURL() string {
+	var user identity.Identity
+	switch {
+	case r.s.closing != nil && r.s.closing.user.Name != "":
+		user = r.s.closing.user
+	case r.s.known != nil && identity.Key(r.s.known.Identity.Name) == identity.Key(r.user()):
+		user = r.s.known.Identity
+	}
 	for _, url := range []string{
 		parameter(r.request, "gotoOnFail"),
 		r.s.Values.Text(node.KeyFailureURL),
+		attribute(user, attributeFailureURL),
 		r.env.Settings.FailureURL,
 	} {
 		if url != "" {

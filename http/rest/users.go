@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 
 	"sojourn/actors/identity"
+	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
@@ -78,7 +80,7 @@ func validateGoto(c *call) error {
 		return err
 	}
 	if target == "" || !c.h.cfg.GotoAllowed(target, c.settings) {
-		target = c.settings.SuccessURL
+		target = cmp.Or(c.settings.SuccessURL, journey.DefaultURL)
 	}
 	return c.answer(append(wire.AppendString(append(c.buf[:0], `{"successURL":`...), target), '}'))
 }
