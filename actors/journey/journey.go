@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"sojourn/actors/callback"
@@ -98,7 +99,7 @@ var (
 )
 
 // Ref is what an authId says: which journey and step the next request means.
-// http/rest signs it; its holder can read it, so it holds no secret.
+// http/rest signs it; its holder can read it, so it holds no secret but State.
 type Ref struct {
 	Journey ID
 	Step    uint32
@@ -109,7 +110,32 @@ type Ref struct {
 	// Trace, when not empty, says that the journey is kept nowhere yet: it is
 	// all that is needed to replay its start. It is opaque outside actors.
 	Trace []byte
+	// Store is where the journey waits. It stays what it was at the start.
+	Store realm.JourneyStore
+	// Index, in the CTS store, is the log index of the journey's token: a
+	// member that is asked for it waits until it has that.
+	Index uint64
+	// State, in the JWT store, is all that the journey is between two requests.
+	// Unlike the rest of a Ref it holds secrets: it is sealed before it leaves
+	// this program. It is opaque outside actors, and empty with a Trace.
+	State Carried
+	// Allowlist is AM's whitelist-state of this step; zero for a journey that is
+	// not allowlisted.
+	Allowlist [16]byte
 }
+
+// Carried is a journey as its client carries it, before it is sealed. It prints
+// as [redacted].
+type Carried []byte
+
+const redacted = "[redacted]"
+
+func (Carried) String() string       { return redacted }
+func (Carried) GoString() string     { return redacted }
+func (Carried) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText redacts, in JSON and in logs.
+func (Carried) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // StartRequest asks for a new journey.
 type StartRequest struct {

@@ -1,17 +1,14 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +22,8 @@ func (SignedAuthID) GoString() string     { return redacted }
 func (SignedAuthID) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // AuthID is what an authId says: which journey and step the next request
-// means. Its holder can read it (AM's own pages do), so it holds no secret.
+// means. Its holder can read it (AM's own pages do), so it holds no secret that
+// is not sealed.
 type AuthID struct {
 	Journey [16]byte
 	Step    uint32
@@ -38,12 +36,41 @@ type AuthID struct {
 	Issued, Expires time.Time
 	// Trace is opaque here; left out when empty.
 	Trace []byte
+	// Store says where the journey waits. Index is of the CTS store alone, below
+	// 2^53 and left out when zero; Sealed of the JWT store, a compact JWT that
+	// holds the journey, empty as long as Trace does.
+	Store  Store
+	Index  uint64
+	Sealed Sealed
+	// Allowlist is AM's whitelist-state, new on every step; zero for a journey
+	// that is not allowlisted.
+	Allowlist [16]byte
 }
+
+// Store is where a journey waits between two requests. In the text it is the
+// type in the extensions of sessionId.
+type Store byte
+
+// The stores of journeys, AM's three.
+const (
+	InMemory Store = iota // also what is read from a type that is not known
+	CTS
+	JWT
+)
+
+// Sealed is a journey that its client carries, a compact JWT. Not all
+// encryptions of it hide what it says, so it prints as [redacted].
+type Sealed string
+
+func (Sealed) String() string       { return redacted }
+func (Sealed) GoString() string     { return redacted }
+func (Sealed) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Limits on an authId, in bytes.
 const (
-	MaxAuthID = 8 << 10 // the signed text
-	MaxTrace  = 3 << 10
+	MaxAuthID       = 8 << 10  // the signed text
+	MaxSealedAuthID = 64 << 10 // the same with Sealed
+	MaxTrace        = 3 << 10
 )
 
 // What can be wrong with an authId.
@@ -54,7 +81,8 @@ var (
 	ErrSignature = errors.New("AuthId JWT Signature not valid") //nolint:revive,staticcheck // AM's text, sent as it stands
 	// ErrExpired: signed by these keys, but the journey's time is over.
 	ErrExpired = errors.New("the authId has expired")
-	// ErrAuthIDSize: what should be signed does not fit into MaxAuthID.
+	// ErrAuthIDSize: what should be signed does not fit into MaxAuthID, or with
+	// Sealed into MaxSealedAuthID.
 	ErrAuthIDSize = errors.New("the authId would be too long")
 )
 
@@ -114,11 +142,6 @@ func (s *signer) append(b, content []byte) []byte {
 // encoded. A text with any other is not ours, whatever it claims.
 const header = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9."
 
-// The sessionId claim is the journey's id in hex, then what AM's grammar wants
-// behind it (am-contract section 2.2): the extensions SI "01", SK "", type
-// "IN_MEMORY_AUTH" and S1 "01" in c66 encoding, between stars.
-const sessionTail = "*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*"
-
 //nolint:gochecknoglobals // never changed
 var (
 	b64 = base64.RawURLEncoding
@@ -127,16 +150,17 @@ var (
 )
 
 // Sign returns the authId that says a, under the active key. Claims stand in
-// AM's order; two that AM does not have, step and trace, follow sessionId. It
-// returns ErrAuthIDSize for claims that do not fit.
+// AM's order; those that AM does not have, step, index and trace, follow
+// sessionId. It returns ErrAuthIDSize for claims that do not fit.
 func (k *AuthIDs) Sign(a AuthID) (SignedAuthID, error) {
-	if len(a.Trace) > MaxTrace {
+	most := a.most()
+	if len(a.Trace) > MaxTrace || len(a.Sealed) > most {
 		return "", ErrAuthIDSize
 	}
 	var space [1024]byte
 	claims := a.appendClaims(space[:0])
 	size := len(header) + b64.EncodedLen(len(claims)) + 1 + b64.EncodedLen(sha256.Size)
-	if size > MaxAuthID {
+	if size > most {
 		return "", ErrAuthIDSize
 	}
 	out := append(make([]byte, 0, size), header...)
@@ -147,64 +171,20 @@ func (k *AuthIDs) Sign(a AuthID) (SignedAuthID, error) {
 	return SignedAuthID(out), nil
 }
 
-func (a AuthID) appendClaims(b []byte) []byte {
-	b = append(b, '{')
-	if a.IndexValue != "" {
-		b = append(b, `"authIndexValue":`...)
-		b = AppendString(b, a.IndexValue)
-		b = append(b, ',')
+// most is how long the signed text may be.
+func (a AuthID) most() int {
+	if a.Sealed != "" {
+		return MaxSealedAuthID
 	}
-	b = append(b, `"otk":"`...)
-	otk := a.otk()
-	b = b32.AppendEncode(b, otk[:])
-	b = append(b, '"')
-	if a.IndexType != "" {
-		b = append(b, `,"authIndexType":`...)
-		b = AppendString(b, a.IndexType)
-	}
-	b = append(b, `,"realm":`...)
-	b = AppendString(b, a.Realm)
-	b = append(b, `,"sessionId":"`...)
-	b = hex.AppendEncode(b, a.Journey[:])
-	b = append(b, sessionTail...)
-	b = append(b, `","step":`...)
-	b = strconv.AppendUint(b, uint64(a.Step), 10)
-	if len(a.Trace) > 0 {
-		b = append(b, `,"trace":"`...)
-		b = b64.AppendEncode(b, a.Trace)
-		b = append(b, '"')
-	}
-	b = append(b, `,"exp":`...)
-	b = strconv.AppendInt(b, roundUp(a.Expires), 10)
-	b = append(b, `,"iat":`...)
-	b = strconv.AppendInt(b, a.Issued.Unix(), 10)
-	return append(b, '}')
-}
-
-// otk is AM's one-time value: another one for each journey and step. It needs
-// no randomness of its own, as the signature is what protects an authId.
-func (a AuthID) otk() [16]byte {
-	otk := a.Journey
-	for i := range 4 {
-		otk[12+i] ^= byte(a.Step >> (8 * i)) //nolint:gosec // one byte is meant
-	}
-	return otk
-}
-
-func roundUp(t time.Time) int64 {
-	seconds := t.Unix()
-	if t.Nanosecond() > 0 {
-		seconds++
-	}
-	return seconds
+	return MaxAuthID
 }
 
 // Verify reads an authId that must have been signed by one of the keys and not
 // be over at now. The algorithm is fixed, nothing is taken from the header. It
 // returns ErrNotJWT (wrapped, saying why), ErrSignature or ErrExpired.
 func (k *AuthIDs) Verify(text SignedAuthID, now time.Time) (AuthID, error) {
-	if len(text) > MaxAuthID {
-		return AuthID{}, fmt.Errorf("%w, it is longer than %d bytes", ErrNotJWT, MaxAuthID)
+	if len(text) > MaxSealedAuthID {
+		return AuthID{}, fmt.Errorf("%w, it is longer than %d bytes", ErrNotJWT, MaxSealedAuthID)
 	}
 	signed := strings.LastIndexByte(string(text), '.')
 	if !strings.HasPrefix(string(text), header) || signed < len(header) ||
@@ -223,6 +203,9 @@ func (k *AuthIDs) Verify(text SignedAuthID, now time.Time) (AuthID, error) {
 	a, err := decodeClaims(claims)
 	if err != nil {
 		return AuthID{}, fmt.Errorf("%w, %w", ErrNotJWT, err)
+	}
+	if len(text) > a.most() {
+		return AuthID{}, fmt.Errorf("%w, it is longer than %d bytes", ErrNotJWT, MaxAuthID)
 	}
 	if !now.Before(a.Expires) {
 		return AuthID{}, ErrExpired
@@ -265,94 +248,4 @@ func foreign(text string) error {
 		}
 	}
 	return ErrSignature
-}
-
-var errClaims = errors.New("its claims are not those of an authId")
-
-func decodeClaims(claims []byte) (AuthID, error) {
-	var a AuthID
-	var journey, exp, iat bool
-	s := scanner{data: claims}
-	err := s.object(func(name []byte) error {
-		var err error
-		switch string(name) {
-		case "authIndexValue":
-			a.IndexValue, err = s.text()
-		case "authIndexType":
-			a.IndexType, err = s.text()
-		case "realm":
-			a.Realm, err = s.text()
-		case "sessionId":
-			journey = true
-			a.Journey, err = s.journey()
-		case "step":
-			var n int64
-			n, err = s.natural()
-			a.Step = uint32(n) //nolint:gosec // checked below
-			if int64(a.Step) != n {
-				err = errClaims
-			}
-		case "trace":
-			a.Trace, err = s.trace()
-		case "exp":
-			exp = true
-			a.Expires, err = s.time()
-		case "iat":
-			iat = true
-			a.Issued, err = s.time()
-		default:
-			err = s.skip()
-		}
-		return err
-	})
-	if err == nil {
-		err = s.end()
-	}
-	if err == nil && (!journey || !exp || !iat) {
-		err = errClaims
-	}
-	return a, err
-}
-
-func (s *scanner) journey() (id [16]byte, err error) {
-	text, err := s.textBytes()
-	if err != nil {
-		return id, err
-	}
-	hexed, _, ok := bytes.Cut(text, []byte("*"))
-	if !ok || len(hexed) != hex.EncodedLen(len(id)) {
-		return id, errClaims
-	}
-	if _, err := hex.Decode(id[:], hexed); err != nil {
-		return id, errClaims
-	}
-	return id, nil
-}
-
-func (s *scanner) trace() ([]byte, error) {
-	text, err := s.textBytes()
-	if err != nil {
-		return nil, err
-	}
-	raw := make([]byte, b64.DecodedLen(len(text)))
-	n, err := b64.Decode(raw, text)
-	if err != nil || n > MaxTrace {
-		return nil, errClaims
-	}
-	return raw[:n], nil
-}
-
-func (s *scanner) time() (time.Time, error) {
-	seconds, err := s.natural()
-	return time.Unix(seconds, 0).UTC(), err
-}
-
-// natural reads a number that is whole and not negative, below 2^53.
-func (s *scanner) natural() (int64, error) {
-	s.peek()
-	f, err := s.number()
-	if err == nil && (f < 0 || f >= 1<<53 || f != float64(int64(f))) {
-		err = errClaims
-	}
-	return int64(f), err
 }

@@ -83,6 +83,16 @@ func TestAuthIDRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "traced") {
 			a.Trace = rapid.SliceOfN(rapid.Byte(), 1, wire.MaxTrace).Draw(t, "trace")
 		}
+		switch a.Store = rapid.SampledFrom([]wire.Store{wire.InMemory, wire.CTS, wire.JWT}).Draw(t, "store"); a.Store {
+		case wire.CTS:
+			a.Index = rapid.Uint64Max(1<<53-1).Draw(t, "index")
+		case wire.JWT:
+			a.Sealed = wire.Sealed(text().Draw(t, "sealed"))
+		case wire.InMemory:
+		}
+		if rapid.Bool().Draw(t, "allowlisted") {
+			a.Allowlist = [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "allowlist"))
+		}
 		signed, err := keys.Sign(a)
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +182,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"header alone", wire.SignedAuthID(parts[0] + "."), wire.ErrNotJWT},
 		{"four parts", signed + ".x", wire.ErrNotJWT},
 		{"five parts, as a JWE", wire.SignedAuthID(parts[0] + ".a.b.c." + parts[2]), wire.ErrNotJWT},
-		{"oversized", signed + wire.SignedAuthID(strings.Repeat("A", wire.MaxAuthID)), wire.ErrNotJWT},
+		{"oversized", signed + wire.SignedAuthID(strings.Repeat("A", wire.MaxSealedAuthID)), wire.ErrNotJWT},
 		{"header is no base64", wire.SignedAuthID("!." + parts[1] + "." + parts[2]), wire.ErrNotJWT},
 		{"header is no JSON", forge(active, `typ`, claims), wire.ErrNotJWT},
 		{"header with a key twice", forge(active, `{"typ":"JWT","alg":"none","alg":"HS256"}`, claims), wire.ErrNotJWT},
@@ -268,6 +278,8 @@ func FuzzVerify(f *testing.F) {
 // signed must not break a reader.
 func FuzzClaims(f *testing.F) {
 	f.Add(`{"sessionId":"ab0102030405060708090a0b0c0d0e0f**","exp":1772359500,"iat":0,"step":1}`)
+	f.Add(`{"sessionId":"*AAJTSQACMDEABHR5cGUACEpXVF9BVVRIAAJTMQACMDE.*a.b.c","otk":"lc0g40o40k30e209185gu38e1s","exp":1772359500,"iat":0}`)
+	f.Add(`{"whitelist-state":"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0","sessionId":"ab0102030405060708090a0b0c0d0e0f*AAJTSQACMDEAAlNLAAAABHR5cGUACENUU19BVVRIAAJTMQACMDE.*","index":7,"exp":1772359500,"iat":0}`)
 	f.Fuzz(func(t *testing.T, claims string) {
 		a, err := keys.Verify(forge(active, `{"typ":"JWT","alg":"HS256"}`, claims), at)
 		if err != nil {

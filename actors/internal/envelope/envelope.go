@@ -18,9 +18,14 @@ import (
 	"sojourn/cluster/placement"
 )
 
-// Version is the first byte of every message. A member refuses a message of
-// another version with an Answer of its own.
-const Version = 1
+// Version is the first byte of a message, and Version3 that of one whose
+// reference says more than members of protocol 2 know: where the journey waits,
+// what its client carries, its allowlisting. A member refuses a message of a
+// version that it does not know with an Answer of its own.
+const (
+	Version  = 1
+	Version3 = 3
+)
 
 // MaxSize bounds a message, in bytes. A client's request is far smaller
 // (http/rest bounds its body), and so is what a tree asks.
@@ -131,11 +136,13 @@ func Encode(m Message) ([]byte, error) {
 		w.raw(m.ID[:])
 		w.start(&m.Request)
 	case *Resume:
+		w.says(&m.Request.Ref)
 		w.byte(kindResume)
 		w.raw(m.Digest[:])
 		w.bool(m.Find)
 		w.resume(&m.Request)
 	case *Advance:
+		w.says(&m.Request.Ref)
 		w.byte(kindAdvance)
 		w.raw(m.Digest[:])
 		w.text(string(m.Asker))
@@ -212,10 +219,12 @@ func (a Answer) Encode() []byte {
 		w.byte(kindSurveyed)
 		w.surveyed(a.Surveyed)
 	case a.Record != nil:
+		w.says(&a.Reply.Ref)
 		w.byte(kindCarried)
 		w.blob(a.Record)
 		w.reply(&a.Reply)
 	default:
+		w.says(&a.Reply.Ref)
 		w.byte(kindReply)
 		w.reply(&a.Reply)
 	}
@@ -262,10 +271,10 @@ func open(raw []byte) (*reader, byte, error) {
 	switch {
 	case len(raw) > MaxSize:
 		return nil, 0, ErrSize
-	case len(raw) > 0 && raw[0] != Version:
+	case len(raw) > 0 && raw[0] != Version && raw[0] != Version3:
 		return nil, 0, &VersionError{raw[0]}
 	case len(raw) < 2:
 		return nil, 0, ErrMalformed
 	}
-	return &reader{rest: raw[2:]}, raw[1], nil
+	return &reader{rest: raw[2:], more: raw[0] == Version3}, raw[1], nil
 }

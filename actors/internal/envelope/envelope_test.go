@@ -16,6 +16,7 @@ import (
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
+	"sojourn/actors/realm"
 	"sojourn/cts/session"
 )
 
@@ -72,7 +73,7 @@ func filled[T any](t *testing.T) (v T, paths []string) {
 			v.Set(reflect.ValueOf(path))
 		case reflect.Int, reflect.Int64:
 			v.SetInt(int64(-n))
-		case reflect.Uint8, reflect.Uint32:
+		case reflect.Uint8, reflect.Uint32, reflect.Uint64:
 			v.SetUint(uint64(n))
 		default:
 			t.Fatalf("%s: no way to fill a %s", path, v.Type())
@@ -388,6 +389,14 @@ func TestGolden(t *testing.T) {
 			encoded(&Advance{Digest: [16]byte{1}, Asker: "b", Request: journey.ResumeRequest{Ref: journey.Ref{Journey: id, Step: 2, Realm: "/", Started: at, Expires: at}}}),
 			"0105 01000000000000000000000000000000 0162 aa0000000000000000000000000000bb 02 012f 00 00 80c49fd50c05 80c49fd50c05 00" +
 				" 00 00 00 00 00 00 00",
+		},
+		"advance of a journey that its client carries": {
+			encoded(&Advance{Digest: [16]byte{1}, Asker: "b", Request: journey.ResumeRequest{Ref: journey.Ref{
+				Journey: id, Step: 2, Realm: "/", Started: at, Expires: at,
+				Store: realm.JWT, Index: 3, State: journey.Carried("s"), Allowlist: [16]byte{15: 9},
+			}}}),
+			"0305 01000000000000000000000000000000 0162 aa0000000000000000000000000000bb 02 012f 00 00 80c49fd50c05 80c49fd50c05 00" +
+				" 02 03 0273 00000000000000000000000000000009 00 00 00 00 00 00 00",
 		},
 		"promise": {
 			encoded(&Promise{ID: id, Epoch: register.Epoch{Counter: 2, Member: "000102030405060708090a0b0c0d0e0f"}, Expires: 1_700_000_000}),

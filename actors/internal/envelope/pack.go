@@ -19,6 +19,7 @@ const maxDepth = 1000
 // writer appends values to a message; the first error stays.
 type writer struct {
 	b     []byte
+	more  bool // of Version3
 	depth int
 	err   error
 }
@@ -184,6 +185,7 @@ func (w *writer) values(list []any) {
 // tells.
 type reader struct {
 	rest  []byte
+	more  bool // of Version3
 	depth int
 	bad   bool
 }

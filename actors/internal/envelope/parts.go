@@ -71,6 +71,20 @@ func (w *writer) ref(f *journey.Ref) {
 	w.time(f.Started)
 	w.time(f.Expires)
 	w.blob(f.Trace)
+	if w.more {
+		w.byte(byte(f.Store))
+		w.uvarint(f.Index)
+		w.blob(f.State)
+		w.raw(f.Allowlist[:])
+	}
+}
+
+// says makes a message one of Version3 if its reference needs that. It comes
+// before all else.
+func (w *writer) says(f *journey.Ref) {
+	if w.more = f.Store != realm.InMemory || f.Index != 0 || f.State != nil || f.Allowlist != [16]byte{}; w.more {
+		w.b[0] = Version3
+	}
 }
 
 func (r *reader) ref() journey.Ref {
@@ -84,6 +98,10 @@ func (r *reader) ref() journey.Ref {
 	f.IndexType, f.IndexValue = r.text(), r.text()
 	f.Started, f.Expires = r.time(), r.time()
 	f.Trace = r.blob()
+	if r.more {
+		f.Store, f.Index, f.State = realm.JourneyStore(r.byte()), r.uvarint(), r.blob()
+		r.fill(f.Allowlist[:])
+	}
 	return f
 }
 
