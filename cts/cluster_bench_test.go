@@ -22,8 +22,8 @@ func BenchmarkCluster(b *testing.B) {
 	n := uint64(0)
 	create := func(m *member) (session.ID, error) {
 		n++
-		x, _, _, err := m.Create(b.Context(), aSession(n, time.Now()), nil)
-		return x.ID, err
+		made, err := m.Create(b.Context(), session.Creation{Session: aSession(n, time.Now())})
+		return made.Session.ID, err
 	}
 	for who, m := range map[string]*member{"leader": leader, "follower": follower} {
 		for what, op := range map[string]func() error{
@@ -34,7 +34,7 @@ func BenchmarkCluster(b *testing.B) {
 			"create and delete": func() error {
 				id, err := create(m)
 				if err == nil {
-					_, err = m.Delete(b.Context(), id)
+					_, err = m.Delete(b.Context(), session.Logout, id)
 				}
 				return err
 			},

@@ -147,14 +147,14 @@ func (c *cluster) client(t *testing.T, h *history, r *rand.Rand, client uint64, 
 		}
 		switch r.IntN(5) {
 		case 0:
-			x, index, _, err := m.Create(t.Context(), aSession(client*1_000_000+n, time.Now()), nil)
+			made, err := m.Create(t.Context(), session.Creation{Session: aSession(client*1_000_000+n, time.Now())})
 			if err != nil {
 				h.refuse(t, "login", err)
 				continue
 			}
 			h.mu.Lock()
-			h.sessions[x.ID] = &fate{index: index}
-			h.ids = append(h.ids, x.ID)
+			h.sessions[made.Session.ID] = &fate{index: made.Index}
+			h.ids = append(h.ids, made.Session.ID)
 			h.logins++
 			h.mu.Unlock()
 		case 1:
@@ -162,7 +162,7 @@ func (c *cluster) client(t *testing.T, h *history, r *rand.Rand, client uint64, 
 				f.mu.Lock()
 				f.ending = true
 				f.mu.Unlock()
-				if _, err := m.Delete(t.Context(), id); err != nil {
+				if _, err := m.Delete(t.Context(), session.Logout, id); err != nil {
 					h.refuse(t, "logout", err)
 					continue
 				}

@@ -262,7 +262,7 @@ func TestSnapshotOverTheNetwork(t *testing.T) {
 		name, leader := c.leader()
 		lost := c.others(name)[0]
 		first, index := login(t, leader, 0)
-		if _, err := leader.Delete(t.Context(), first.ID); err != nil {
+		if _, err := leader.Delete(t.Context(), session.Logout, first.ID); err != nil {
 			t.Fatal(err)
 		}
 		reached := c.member(lost).Applied()

@@ -119,7 +119,7 @@ func TestTheReleaseBefore(t *testing.T) {
 					old = name
 				}
 				c.mu.Lock()
-				c.old = map[string]bool{old: true}
+				c.old = map[string]int{old: remembers - 1}
 				c.mu.Unlock()
 				var strange atomic.Int64
 				asked.network.mu.Lock()

@@ -13,11 +13,11 @@ import (
 // login creates a session at a member and returns it with its index.
 func login(t *testing.T, at *member, n uint64) (session.Session, uint64) {
 	t.Helper()
-	x, index, _, err := at.Create(t.Context(), aSession(n, time.Now()), nil)
+	made, err := at.Create(t.Context(), session.Creation{Session: aSession(n, time.Now())})
 	if err != nil {
 		t.Fatalf("login: %v", err)
 	}
-	return x, index
+	return made.Session, made.Index
 }
 
 // A session created at one member is valid at every other at once, and ended at
@@ -38,10 +38,10 @@ func TestSessionsOnEveryMember(t *testing.T) {
 			next := aSession(1000+n, time.Now())
 			ended := x.ID
 			if n%2 == 0 {
-				if found, err := other.Delete(t.Context(), x.ID); err != nil || !found[0] {
+				if found, err := other.Delete(t.Context(), session.Logout, x.ID); err != nil || !found[0] {
 					t.Errorf("logout %d: %v, %v", n, found, err)
 				}
-			} else if _, _, _, err := other.Create(t.Context(), next, &ended); err != nil {
+			} else if _, err := other.Create(t.Context(), session.Creation{Session: next, Replaces: &session.Session{ID: ended}}); err != nil {
 				t.Errorf("upgrade %d: %v", n, err)
 			}
 			for _, m := range []*member{third, at, other} {
@@ -66,7 +66,7 @@ func TestLogoutDoesNotWaitForTheLog(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		began := time.Now()
-		if _, err := leader.Delete(t.Context(), x.ID); err != nil {
+		if _, err := leader.Delete(t.Context(), session.Logout, x.ID); err != nil {
 			t.Fatal(err)
 		}
 		took := time.Since(began)
@@ -103,7 +103,7 @@ func TestLogoutWaitsForLeases(t *testing.T) {
 		c.isolate(lost)
 		ended := make(chan error, 1)
 		go func() {
-			_, err := leader.Delete(t.Context(), x.ID)
+			_, err := leader.Delete(t.Context(), session.Logout, x.ID)
 			ended <- err
 		}()
 		served := 0
@@ -160,7 +160,7 @@ func TestMinority(t *testing.T) {
 		}
 		gap := time.Since(cut)
 		y, yIndex := login(t, leader, 2)
-		if _, err := leader.Delete(t.Context(), x.ID); err != nil {
+		if _, err := leader.Delete(t.Context(), session.Logout, x.ID); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("next leader ready %v after the cut, logout acknowledged after %v", gap, time.Since(cut))
@@ -176,7 +176,7 @@ func TestMinority(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		began := time.Now()
-		_, _, _, err := old.Create(t.Context(), aSession(3, time.Now()), nil)
+		_, err := old.Create(t.Context(), session.Creation{Session: aSession(3, time.Now())})
 		if took := time.Since(began); unavailableReason(err) == "" || took > 3*time.Second {
 			t.Errorf("a write at the minority = %v after %v", err, took)
 		}
@@ -204,7 +204,7 @@ func TestLeaderGone(t *testing.T) {
 			go func() {
 				for n := uint64(0); ; n++ {
 					began := time.Now()
-					_, _, _, err := c.member(others[n%2]).Create(t.Context(), aSession(1000+100*round+n, time.Now()), nil)
+					_, err := c.member(others[n%2]).Create(t.Context(), session.Creation{Session: aSession(1000+100*round+n, time.Now())})
 					gap = max(gap, time.Since(began))
 					if err != nil || n == 90 {
 						done <- err

@@ -31,7 +31,7 @@ type cluster struct {
 	mu      sync.Mutex
 	members map[string]*member // by host
 	cut     map[[2]string]bool // hosts that gossip does not see each other
-	old     map[string]bool    // hosts that say that they run the release before
+	old     map[string]int     // hosts that say that they run an earlier release, and its protocol
 }
 
 type member struct {
@@ -344,10 +344,10 @@ func (n *simNetwork) Peers() []Peer {
 		m.network.mu.Lock()
 		all = append(all, Peer{
 			Store: m.network.store, Address: m.host.Addr(raftPort), Name: name, Cluster: m.network.cluster, Expect: m.network.expect,
-			Protocol: remembers,
+			Protocol: newest,
 		})
-		if n.of.old[name] {
-			all[len(all)-1].Protocol--
+		if protocol, old := n.of.old[name]; old {
+			all[len(all)-1].Protocol = protocol
 		}
 		m.network.mu.Unlock()
 	}

@@ -64,7 +64,7 @@ func runChild(dir string) int {
 				n := next
 				mu.Unlock()
 				x := aSession(n, time.Now())
-				if _, _, _, err := s.Create(context.Background(), x, nil); err != nil {
+				if _, err := s.Create(context.Background(), session.Creation{Session: x}); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(3)
 				}
@@ -73,7 +73,7 @@ func runChild(dir string) int {
 					continue
 				}
 				say("?", x.ID)
-				if _, err := s.Delete(context.Background(), x.ID); err != nil {
+				if _, err := s.Delete(context.Background(), session.Logout, x.ID); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(3)
 				}

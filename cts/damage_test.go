@@ -26,7 +26,7 @@ func filled(t *testing.T, c Config, n uint64) {
 	}
 	now := time.Now()
 	for i := range n {
-		if _, _, _, err := s.Create(t.Context(), aSession(i, now), nil); err != nil {
+		if _, err := s.Create(t.Context(), session.Creation{Session: aSession(i, now)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,7 +152,7 @@ func TestDamagedFolderAfterKill(t *testing.T) {
 	s := openStore(t, c)
 	now := time.Now()
 	for i := range uint64(sessions) {
-		if _, _, _, err := s.Create(t.Context(), aSession(i, now), nil); err != nil {
+		if _, err := s.Create(t.Context(), session.Creation{Session: aSession(i, now)}); err != nil {
 			t.Fatal(err)
 		}
 		if i == sessions/2 {
@@ -311,7 +311,7 @@ func TestBackupAndRestore(t *testing.T) {
 			from := openStore(t, c)
 			now := time.Now()
 			for i := range uint64(2000) {
-				if _, _, _, err := from.Create(t.Context(), aSession(i, now), nil); err != nil {
+				if _, err := from.Create(t.Context(), session.Creation{Session: aSession(i, now)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -333,7 +333,7 @@ func TestBackupAndRestore(t *testing.T) {
 			c.OnDocument = func(_ realm.DocumentKind, r realm.Name) { told <- r }
 			to := openStore(t, c)
 			kept := aSession(9999, now)
-			if _, _, _, err := to.Create(t.Context(), kept, nil); err != nil {
+			if _, err := to.Create(t.Context(), session.Creation{Session: kept}); err != nil {
 				t.Fatal(err)
 			}
 			for n := 0; n < backup.Len(); n += 1 + backup.Len()/50 {
@@ -379,7 +379,7 @@ func TestInterruptedRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := aSession(1, time.Now())
-	if _, _, _, err := s.Create(t.Context(), x, nil); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 		t.Fatal(err)
 	}
 	var backup bytes.Buffer
@@ -397,7 +397,7 @@ func TestInterruptedRestore(t *testing.T) {
 		if _, err := s.Session(t.Context(), x.ID, 0); !errors.As(err, &down) || !strings.Contains(down.Reason, "restore") {
 			t.Errorf("Session = %v", err)
 		}
-		if _, _, _, err := s.Create(t.Context(), aSession(2, time.Now()), nil); !errors.As(err, &down) {
+		if _, err := s.Create(t.Context(), session.Creation{Session: aSession(2, time.Now())}); !errors.As(err, &down) {
 			t.Errorf("Create = %v", err)
 		}
 		if err := s.Ready(); !errors.As(err, &down) {

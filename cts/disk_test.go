@@ -47,7 +47,7 @@ func TestDiskLevels(t *testing.T) {
 	now := time.Now()
 	a, b := aSession(1, now), aSession(2, now)
 	for _, x := range []session.Session{a, b} {
-		if _, _, _, err := s.Create(t.Context(), x, nil); err != nil {
+		if _, err := s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,13 +57,13 @@ func TestDiskLevels(t *testing.T) {
 
 	free.Store(400 << 20)
 	s.guard.Look()
-	if _, _, _, err := s.Create(t.Context(), aSession(3, now), nil); unavailableReason(err) == "" {
+	if _, err := s.Create(t.Context(), session.Creation{Session: aSession(3, now)}); unavailableReason(err) == "" {
 		t.Errorf("Create when nearly full = %v", err)
 	}
 	if _, err := s.Session(t.Context(), a.ID, 0); err != nil {
 		t.Errorf("read when nearly full = %v", err)
 	}
-	if found, err := s.Delete(t.Context(), a.ID); err != nil || !found[0] {
+	if found, err := s.Delete(t.Context(), session.Logout, a.ID); err != nil || !found[0] {
 		t.Errorf("logout when nearly full = %v, %v", found, err)
 	}
 	if _, err := s.UpdateIdentity(t.Context(), "/", "demo", identity.CountLogin{}); err != nil {
@@ -75,7 +75,7 @@ func TestDiskLevels(t *testing.T) {
 
 	free.Store(200 << 20)
 	s.guard.Look()
-	if _, err := s.Delete(t.Context(), b.ID); unavailableReason(err) == "" {
+	if _, err := s.Delete(t.Context(), session.Logout, b.ID); unavailableReason(err) == "" {
 		t.Errorf("logout on a full disk = %v", err)
 	}
 	if _, err := s.Session(t.Context(), b.ID, 0); err != nil {
@@ -87,7 +87,7 @@ func TestDiskLevels(t *testing.T) {
 
 	free.Store(1 << 30)
 	s.guard.Look()
-	if _, err := s.Delete(t.Context(), b.ID); err != nil {
+	if _, err := s.Delete(t.Context(), session.Logout, b.ID); err != nil {
 		t.Errorf("logout after room was made = %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestFullDiskHoldsWhatIsCommitted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	x := aSession(1, time.Now())
-	_, _, _, err := s.Create(ctx, x, nil)
+	_, err := s.Create(ctx, session.Creation{Session: x})
 	var down *session.UnavailableError
 	if !errors.As(err, &down) || (!down.Unknown && s.guard.Level() == 0) {
 		t.Fatalf("Create = %v", err)
@@ -155,7 +155,7 @@ func TestFullDiskOnTmpfs(t *testing.T) {
 	}()
 	now := time.Now()
 	first := aSession(0, now)
-	if _, _, _, err := s.Create(t.Context(), first, nil); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: first}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "ballast is there", func() bool {
@@ -174,7 +174,7 @@ func TestFullDiskOnTmpfs(t *testing.T) {
 					noise[i] = byte('a' + rand.IntN(26)) //nolint:gosec // a test's
 				}
 				x.Properties["noise"] = string(noise)
-				_, _, _, err := s.Create(t.Context(), x, nil)
+				_, err := s.Create(t.Context(), session.Creation{Session: x})
 				if err == nil {
 					stored.Add(1)
 					continue
@@ -200,14 +200,14 @@ func TestFullDiskOnTmpfs(t *testing.T) {
 	if _, err := s.Session(t.Context(), first.ID, 0); err != nil {
 		t.Errorf("read on a full disk: %v", err)
 	}
-	if _, err := s.Delete(t.Context(), aSession(1, now).ID); unavailableReason(err) == "" {
+	if _, err := s.Delete(t.Context(), session.Logout, aSession(1, now).ID); unavailableReason(err) == "" {
 		t.Errorf("logout on a full disk: %v", err)
 	}
 	if err := os.Remove(hog); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "ready", func() bool { return s.Ready() == nil })
-	if _, err := s.Delete(t.Context(), first.ID); err != nil {
+	if _, err := s.Delete(t.Context(), session.Logout, first.ID); err != nil {
 		t.Errorf("logout after room was made: %v", err)
 	}
 	if _, err := s.Session(t.Context(), first.ID, 0); !errors.Is(err, session.ErrNotFound) {

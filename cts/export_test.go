@@ -38,10 +38,10 @@ func Follower(t *testing.T, change func(*Config), told func(realm.DocumentKind, 
 type Patient struct{ *Store }
 
 // Create is as in Store.
-func (p Patient) Create(ctx context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
-	stored, index, existed, err := p.Store.Create(ctx, x, replaces)
+func (p Patient) Create(ctx context.Context, c session.Creation) (session.Made, error) {
+	made, err := p.Store.Create(ctx, c)
 	if err == nil {
-		err = p.fsm.Wait(ctx, index)
+		err = p.fsm.Wait(ctx, made.Index)
 	}
-	return stored, index, existed, err
+	return made, err
 }

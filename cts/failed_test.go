@@ -14,7 +14,7 @@ import (
 func TestFailed(t *testing.T) {
 	s := openStore(t, testConfig(t, t.TempDir()))
 	x := aSession(1, time.Now())
-	if _, _, _, err := s.Create(t.Context(), x, nil); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -38,7 +38,7 @@ func TestFailed(t *testing.T) {
 	if _, err := s.Session(t.Context(), x.ID, 0); unavailableReason(err) == "" || errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Session = %v", err)
 	}
-	if _, _, _, err := s.Create(t.Context(), aSession(2, time.Now()), nil); unavailableReason(err) == "" {
+	if _, err := s.Create(t.Context(), session.Creation{Session: aSession(2, time.Now())}); unavailableReason(err) == "" {
 		t.Errorf("Create = %v", err)
 	}
 }

@@ -3,6 +3,8 @@ package cts
 import (
 	"testing"
 	"time"
+
+	"sojourn/cts/session"
 )
 
 func TestClusterForms(t *testing.T) {
@@ -15,7 +17,7 @@ func TestClusterForms(t *testing.T) {
 				t.Logf("formed after %v", time.Since(began))
 				_, leader := c.leader()
 				x := aSession(1, time.Now())
-				if _, _, _, err := leader.Create(t.Context(), x, nil); err != nil {
+				if _, err := leader.Create(t.Context(), session.Creation{Session: x}); err != nil {
 					t.Fatal(err)
 				}
 			})

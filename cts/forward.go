@@ -93,6 +93,12 @@ func (s *Store) attempt(ctx context.Context, o peer.Operation) (peer.Result, err
 	if addr == "" {
 		return peer.Result{}, elsewhere("no leader")
 	}
+	if !s.releases.speaks(id, denies) {
+		var err error
+		if o, err = older(o); err != nil {
+			return peer.Result{}, err
+		}
+	}
 	body, err := peer.AppendRequest(nil, peer.Write{Operation: o})
 	if err != nil {
 		return peer.Result{}, err

@@ -88,7 +88,7 @@ func TestFoundingWaitsForAll(t *testing.T) {
 		m := c.member(founder)
 		refuses := func(when string) {
 			t.Helper()
-			_, _, _, err := m.Create(t.Context(), aSession(1, time.Now()), nil)
+			_, err := m.Create(t.Context(), session.Creation{Session: aSession(1, time.Now())})
 			_, readErr := m.Session(t.Context(), session.ID{1}, 0)
 			for _, err := range []error{err, readErr, m.Ready()} {
 				if !strings.Contains(unavailableReason(err), "waits for 3 members") {
@@ -158,7 +158,7 @@ func TestFolderOfOneMember(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, testConfig(t, dir))
 	x := aSession(1, time.Now())
-	if _, _, _, err := s.Create(t.Context(), x, nil); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 		t.Fatal(err)
 	}
 	id := s.ID()

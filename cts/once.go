@@ -48,7 +48,7 @@ func (s *Store) decide(o peer.UpdateIdentity) (decision, error) {
 	if reserve, is := change.(identity.Reserve); is && reserve.Permission(d.after) != identity.Granted {
 		return d, nil
 	}
-	if s.releases.anyOld() {
+	if !s.releases.all(remembers) {
 		return s.asBefore(d, change), nil
 	}
 	d.write = command.PutIdentity{Identity: d.after}

@@ -70,7 +70,10 @@ func (s *Store) create(ctx context.Context, o peer.Create) (peer.Result, error) 
 }
 
 func (s *Store) delete(ctx context.Context, o peer.Delete) (peer.Result, error) {
-	c := command.DeleteSessions{IDs: o.IDs, At: s.config.Now()}
+	c := command.DeleteSessions{Reason: o.Reason, IDs: o.IDs, At: s.config.Now()}
+	if !s.releases.all(denies) {
+		c.Reason = 0
+	}
 	gone, err := s.do(ctx, c, false, s.writes.term.Load(), nil)
 	if err != nil {
 		return peer.Result{}, err

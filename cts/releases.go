@@ -1,24 +1,29 @@
 package cts
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
+
+	"sojourn/cts/internal/peer"
 )
 
-// remembers is the first protocol between members whose stores know of changes
-// that are made once, and of permits.
-const remembers = 2
+// The protocols between members from which on their stores know of something.
+const (
+	remembers = 2 // changes that are made once, and permits
+	denies    = 3 // reasons, quotas, tokens, denials
+	newest    = denies
+)
 
 // releases is what is known of the programs that apply this cluster's log. A
 // member that is away is taken for what it was when it was last seen, one that
 // was never seen for one of this release.
 type releases struct {
-	mu       sync.Mutex
-	older    map[string]bool // stores that were last seen to be of the release before
-	applying atomic.Bool     // one of these is in the configuration
+	mu    sync.Mutex
+	older map[string]int // protocols of stores that were last seen to be of an earlier release
+	// behind is how far the oldest in the configuration is behind this release.
+	behind atomic.Int64
 }
 
 // hear notes who is there now, and who applies the log.
@@ -26,25 +31,42 @@ func (r *releases) hear(peers []Peer, applied raft.Configuration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range peers {
-		switch old := p.Protocol != 0 && p.Protocol < remembers; {
+		switch old := p.Protocol != 0 && p.Protocol < newest; {
 		case !old:
 			delete(r.older, p.Store)
 		case r.older == nil:
-			r.older = map[string]bool{p.Store: true}
+			r.older = map[string]int{p.Store: p.Protocol}
 		default:
-			r.older[p.Store] = true
+			r.older[p.Store] = p.Protocol
 		}
 	}
-	applying := slices.ContainsFunc(applied.Servers, func(s raft.Server) bool { return r.older[string(s.ID)] })
-	r.applying.Store(applying)
+	behind := 0
+	for _, s := range applied.Servers {
+		if protocol, old := r.older[string(s.ID)]; old {
+			behind = max(behind, newest-protocol)
+		}
+	}
+	r.behind.Store(int64(behind))
 }
 
-// anyOld reports whether a member of the release before applies the log.
-func (r *releases) anyOld() bool { return r.applying.Load() }
+// all reports whether every member that applies the log speaks a protocol.
+func (r *releases) all(protocol int) bool { return newest-r.behind.Load() >= int64(protocol) }
 
-// old reports whether a store was last seen to be of the release before.
-func (r *releases) old(store string) bool {
+// speaks reports whether a store did when it was last seen.
+func (r *releases) speaks(store string, protocol int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.older[store]
+	was, old := r.older[store]
+	return !old || was >= protocol
+}
+
+// older is an operation in the form that a release without denies carries out.
+func older(o peer.Operation) (peer.Operation, error) {
+	switch o := o.(type) {
+	case peer.Delete:
+		o.Reason = 0
+		return o, nil
+	default:
+		return o, nil
+	}
 }

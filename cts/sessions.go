@@ -130,32 +130,37 @@ func readSession(v fsm.View, id session.ID) (session.Session, bool, error) {
 
 // Create stores a session and ends the one that it replaces, if any, in the
 // same instant. A journey creates one session: asked again with the same
-// Journey, Create returns what is stored and existed, or session.ErrNotFound if
-// that session has ended meanwhile. index is the log index that created it. When
-// it returns without an error, no member calls the replaced session valid.
-func (s *Store) Create(ctx context.Context, x session.Session, replaces *session.ID) (
-	stored session.Session, index uint64, existed bool, err error,
-) {
-	result, err := s.write(ctx, peer.Create{Session: x, Replaces: replaces})
+// Journey, Create returns what is stored, or session.ErrNotFound if that session
+// has ended meanwhile. When it returns without an error, no member calls what it
+// ended valid.
+func (s *Store) Create(ctx context.Context, c session.Creation) (session.Made, error) {
+	o := peer.Create{Session: c.Session}
+	if c.Replaces != nil && !c.Keeps {
+		o.Replaces = &c.Replaces.ID
+	}
+	result, err := s.write(ctx, o)
 	if err != nil {
-		return stored, 0, false, err
+		return session.Made{}, err
 	}
 	s.counts.creates.Add(1)
+	made := session.Made{Index: result.Index, Existed: result.Existed}
 	if result.Session == nil {
-		return stored, result.Index, true, session.ErrNotFound
+		made.Existed = true
+		return made, session.ErrNotFound
 	}
-	return *result.Session, result.Index, result.Existed, nil
+	made.Session = *result.Session
+	return made, nil
 }
 
 // Delete ends sessions, at most command.MaxDelete at once. existed says which
 // of them there were; after a change of leader it may be false for one that this
 // call itself has ended. When it returns without an error, no member calls any
 // of them valid.
-func (s *Store) Delete(ctx context.Context, ids ...session.ID) (existed []bool, err error) {
+func (s *Store) Delete(ctx context.Context, reason session.Reason, ids ...session.ID) (existed []bool, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	result, err := s.write(ctx, peer.Delete{IDs: ids})
+	result, err := s.write(ctx, peer.Delete{Reason: reason, IDs: ids})
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func TestSweepCatchesUp(t *testing.T) {
 	for w := range uint64(8) {
 		writers.Go(func() {
 			for i := w; i < n; i += 8 {
-				if _, _, _, err := s.Create(t.Context(), aSession(i, clock.now()), nil); err != nil {
+				if _, err := s.Create(t.Context(), session.Creation{Session: aSession(i, clock.now())}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -99,7 +99,7 @@ func TestSweepMindsTouches(t *testing.T) {
 	s := openStore(t, c)
 	x := aSession(1, clock.now())
 	x.Policy.MaxSession = 0
-	if _, _, _, err := s.Create(t.Context(), x, nil); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 		t.Fatal(err)
 	}
 	for range 10 {
@@ -132,7 +132,7 @@ func TestTouchIsWritten(t *testing.T) {
 	}
 	x := aSession(1, clock.now())
 	for _, one := range []session.Session{x, aSession(2, clock.now())} { // the second pushes the first out
-		if _, _, _, err := s.Create(t.Context(), one, nil); err != nil {
+		if _, err := s.Create(t.Context(), session.Creation{Session: one}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -196,13 +196,13 @@ func TestWriteThatTakesTooLongIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	x := aSession(1, time.Now())
-	_, _, _, err := s.Create(ctx, x, nil)
+	_, err := s.Create(ctx, session.Creation{Session: x})
 	var down *session.UnavailableError
 	if err != nil && (!errors.As(err, &down) || !down.Unknown) {
 		t.Fatalf("Create = %v", err)
 	}
 	// Asked again, the same journey has its one session.
-	if _, _, _, err = s.Create(t.Context(), x, nil); err != nil {
+	if _, err = s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 		t.Error(err)
 	}
 	if got := keys(t, s); got['s'] != 1 {
@@ -226,7 +226,7 @@ func TestClosedStoreSaysUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, sessionErr := s.Session(t.Context(), session.ID{1}, 0)
-	_, _, _, createErr := s.Create(t.Context(), aSession(1, time.Now()), nil)
+	_, createErr := s.Create(t.Context(), session.Creation{Session: aSession(1, time.Now())})
 	_, listErr := s.Documents(t.Context(), realm.KindTree, realm.Root)
 	for what, err := range map[string]error{"Session": sessionErr, "Create": createErr, "Documents": listErr} {
 		if unavailableReason(err) == "" {
@@ -255,7 +255,7 @@ func TestLimits(t *testing.T) {
 	long := strings.Repeat("x", maxNameBytes+1)
 	x := aSession(1, time.Now())
 	x.Principal.Username = long
-	_, _, _, created := s.Create(t.Context(), x, nil)
+	_, created := s.Create(t.Context(), session.Creation{Session: x})
 	d := realm.Document{Kind: realm.KindTree, Realm: "/", ID: "x", Body: make([]byte, realm.MaxDocument+1)}
 	_, _, put := s.PutDocument(t.Context(), d, realm.Precondition{})
 	_, _, named := s.PutDocument(t.Context(), realm.Document{Kind: realm.KindTree, Realm: "/", ID: long}, realm.Precondition{})
@@ -276,7 +276,7 @@ func TestLimits(t *testing.T) {
 	if _, _, err := s.PutDocument(t.Context(), d, realm.Precondition{}); err != nil {
 		t.Errorf("the largest document = %v", err)
 	}
-	if _, err := s.Delete(t.Context(), make([]session.ID, command.MaxDelete+1)...); err == nil {
+	if _, err := s.Delete(t.Context(), session.Logout, make([]session.ID, command.MaxDelete+1)...); err == nil {
 		t.Error("too many deletes at once are taken")
 	}
 }
@@ -294,7 +294,7 @@ func TestConcurrentUse(t *testing.T) {
 		all.Go(func() {
 			for i := range uint64(60) {
 				x := aSession(w*1000+i, time.Now())
-				if _, _, _, err := s.Create(t.Context(), x, nil); err != nil {
+				if _, err := s.Create(t.Context(), session.Creation{Session: x}); err != nil {
 					t.Error(err)
 				}
 				s.Touch(x.ID, time.Now().Add(2*time.Minute))
@@ -306,7 +306,7 @@ func TestConcurrentUse(t *testing.T) {
 					t.Errorf("read after write: %v, %v", got.Properties, err)
 				}
 				if i%2 == 0 {
-					if _, err := s.Delete(t.Context(), x.ID); err != nil {
+					if _, err := s.Delete(t.Context(), session.Logout, x.ID); err != nil {
 						t.Error(err)
 					}
 					if _, err := s.Session(t.Context(), x.ID, 0); !errors.Is(err, session.ErrNotFound) {

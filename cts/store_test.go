@@ -57,7 +57,7 @@ func BenchmarkCreate(b *testing.B) {
 			if parallel == 1 {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, _, _, err := s.Create(b.Context(), aSession(n.Add(1), now), nil); err != nil {
+					if _, err := s.Create(b.Context(), session.Creation{Session: aSession(n.Add(1), now)}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -67,7 +67,7 @@ func BenchmarkCreate(b *testing.B) {
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if _, _, _, err := s.Create(b.Context(), aSession(n.Add(1), now), nil); err != nil {
+					if _, err := s.Create(b.Context(), session.Creation{Session: aSession(n.Add(1), now)}); err != nil {
 						b.Error(err)
 						return
 					}
@@ -123,7 +123,7 @@ func benchmarkHit(b *testing.B, s *Store) {
 	now := time.Now()
 	const n = 1000
 	for i := range uint64(n) {
-		if _, _, _, err := s.Create(b.Context(), aSession(i, now), nil); err != nil {
+		if _, err := s.Create(b.Context(), session.Creation{Session: aSession(i, now)}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -104,6 +104,11 @@ func (v View) Home(key [16]byte) (Member, bool) {
 	return *best, true
 }
 
+// Protocol is the version of what members say to each other that this release
+// speaks. It grows when the stores of members write to their log, or members tell
+// each other, what the release before does not know.
+const Protocol = 3
+
 // ReplicaProtocol is the first protocol whose members hold replicas of
 // journeys.
 const ReplicaProtocol = 2

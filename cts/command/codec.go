@@ -13,6 +13,8 @@ import (
 const (
 	entryVersion   = 1
 	commandVersion = 1
+	// reasonVersion is that of a DeleteSessions with a reason.
+	reasonVersion = 2
 	// entryHeader is what an entry has before its first command.
 	entryHeader = 1 + 8
 )
@@ -38,7 +40,7 @@ func TooLarge(what string, size, most int) error {
 // Append writes a command, or fails with ErrTooLarge.
 func Append(b []byte, c Command) ([]byte, error) {
 	start := len(b)
-	b = append(b, byte(c.op()), commandVersion)
+	b = append(b, byte(c.op()), versionOf(c))
 	b, err := c.appendPayload(b)
 	if err != nil {
 		return b[:start], err
@@ -47,6 +49,13 @@ func Append(b []byte, c Command) ([]byte, error) {
 		return b[:start], TooLarge("a command", n, MaxCommand)
 	}
 	return b, nil
+}
+
+func versionOf(c Command) byte {
+	if d, ok := c.(DeleteSessions); ok && d.Reason != 0 {
+		return reasonVersion
+	}
+	return commandVersion
 }
 
 // AppendEntry writes an entry.
@@ -83,10 +92,10 @@ func Decode(data []byte) (Command, error) {
 	if r.Err() != nil {
 		return nil, r.Err()
 	}
-	if version != commandVersion {
+	if version != commandVersion && (op != OpDeleteSessions || version != reasonVersion) {
 		return nil, &VersionError{What: fmt.Sprintf("command %d", op), Version: version}
 	}
-	c := r.command(op)
+	c := r.command(op, version)
 	if c == nil && r.Err() == nil {
 		return nil, &VersionError{What: fmt.Sprintf("command %d, unknown here,", op), Version: version}
 	}
@@ -96,7 +105,7 @@ func Decode(data []byte) (Command, error) {
 	return c, nil
 }
 
-func (r *reader) command(op Op) Command {
+func (r *reader) command(op Op, version byte) Command {
 	switch op {
 	case OpNoop:
 		return Noop{}
@@ -105,7 +114,11 @@ func (r *reader) command(op Op) Command {
 	case OpPutSession:
 		return r.putSession()
 	case OpDeleteSessions:
-		c := DeleteSessions{At: r.time()}
+		var c DeleteSessions
+		if version == reasonVersion {
+			c.Reason = r.reason()
+		}
+		c.At = r.time()
 		for range r.Count(MaxDelete, 16) {
 			c.IDs = append(c.IDs, r.ID())
 		}
@@ -153,6 +166,14 @@ func (r *reader) putSession() Command {
 	}
 	c.Session = r.session()
 	return c
+}
+
+func (r *reader) reason() session.Reason {
+	reason := session.Reason(r.Byte())
+	if reason.String() == "" {
+		r.Fail("no reason %d", reason)
+	}
+	return reason
 }
 
 func (r *reader) putIdentity() Command {
@@ -211,6 +232,9 @@ func (c PutSession) appendPayload(b []byte) ([]byte, error) {
 func (c DeleteSessions) appendPayload(b []byte) ([]byte, error) {
 	if len(c.IDs) > MaxDelete {
 		return b, fmt.Errorf("%d sessions to delete at once, at most %d", len(c.IDs), MaxDelete)
+	}
+	if c.Reason != 0 {
+		b = append(b, byte(c.Reason))
 	}
 	b = appendTime(b, c.At)
 	b = binary.AppendUvarint(b, uint64(len(c.IDs)))

@@ -40,6 +40,10 @@ var golden = map[string]struct {
 		command.DeleteSessions{IDs: []session.ID{{1}}, At: start},
 		"040118ea0da41e9d80000101000000000000000000000000000000",
 	},
+	"delete sessions for a reason": {
+		command.DeleteSessions{Reason: session.Destroyed, IDs: []session.ID{{1}}, At: start},
+		"04020318ea0da41e9d80000101000000000000000000000000000000",
+	},
 	"touch": {
 		command.Touch{Accesses: []command.Access{{ID: session.ID{1}, At: start}}},
 		"0501010100000000000000000000000000000018ea0da41e9d8000",
@@ -142,6 +146,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"nothing":                     {"", false},
 		"unknown command":             {"ff01", true},
 		"later version":               {"0102", true},
+		"version of another command":  {"0302", true},
+		"later version of a delete":   {"0403", true},
+		"no reason":                   {"040200" + "0000000000000000" + "00", false},
+		"unknown reason":              {"040206" + "0000000000000000" + "00", false},
 		"bytes left over":             {"010100", false},
 		"number written long":         {"0401" + "0000000000000000" + "8100" + long, false},
 		"more ids than bytes":         {"0401" + "0000000000000000" + "05", false},

@@ -74,8 +74,10 @@ type PutSession struct {
 // DeleteSessions ends sessions. At is when that was decided; it only bounds how
 // long the journeys of sessions without a longest life are remembered.
 type DeleteSessions struct {
-	IDs []session.ID
-	At  time.Time
+	// Reason is zero where it was not written down: a session.Logout.
+	Reason session.Reason
+	IDs    []session.ID
+	At     time.Time
 }
 
 // Access is one latest access of a session.

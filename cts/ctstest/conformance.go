@@ -24,8 +24,8 @@ type Store interface {
 	Ready() error
 	Applied() uint64
 	Session(ctx context.Context, id session.ID, index uint64) (session.Session, error)
-	Create(ctx context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error)
-	Delete(ctx context.Context, ids ...session.ID) ([]bool, error)
+	Create(ctx context.Context, c session.Creation) (session.Made, error)
+	Delete(ctx context.Context, reason session.Reason, ids ...session.ID) ([]bool, error)
 	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
 	Touch(id session.ID, now time.Time)
 	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
@@ -128,11 +128,11 @@ func (s *suite) onDocument(kind realm.DocumentKind, r realm.Name) {
 func (s *suite) create(t *testing.T, n uint64) session.Session {
 	t.Helper()
 	want := Session(n, s.clock.Now())
-	got, index, existed, err := s.Create(t.Context(), want, nil)
-	if err != nil || existed || index == 0 || index > s.Applied() || got.ID != want.ID {
-		t.Fatalf("Create = %+v, %d, %v, %v", got, index, existed, err)
+	made, err := s.Create(t.Context(), session.Creation{Session: want})
+	if err != nil || made.Existed || made.Index == 0 || made.Index > s.Applied() || made.Session.ID != want.ID {
+		t.Fatalf("Create = %+v, %v", made, err)
 	}
-	return got
+	return made.Session
 }
 
 func (s *suite) gone(t *testing.T, id session.ID) {
@@ -158,35 +158,35 @@ func (s *suite) journeys(t *testing.T) {
 	first := s.create(t, 1)
 	again := Session(1, s.clock.Now())
 	again.AuthLevel = 99
-	got, index, existed, err := s.Create(t.Context(), again, nil)
-	if err != nil || !existed || index == 0 || got.AuthLevel != first.AuthLevel {
-		t.Errorf("again = %+v, %d, %v, %v", got, index, existed, err)
+	made, err := s.Create(t.Context(), session.Creation{Session: again})
+	if err != nil || !made.Existed || made.Index == 0 || made.Session.AuthLevel != first.AuthLevel {
+		t.Errorf("again = %+v, %v", made, err)
 	}
-	if _, err := s.Delete(t.Context(), first.ID); err != nil {
+	if _, err := s.Delete(t.Context(), session.Logout, first.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, existed, err := s.Create(t.Context(), again, nil); !existed || !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("after logout = %v, %v", existed, err)
+	if made, err := s.Create(t.Context(), session.Creation{Session: again}); !made.Existed || !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("after logout = %v, %v", made.Existed, err)
 	}
 	s.gone(t, first.ID)
 }
 
 func (s *suite) deletes(t *testing.T) {
 	a, b := s.create(t, 1), s.create(t, 2)
-	existed, err := s.Delete(t.Context(), a.ID, session.ID{0xff}, b.ID)
+	existed, err := s.Delete(t.Context(), session.Logout, a.ID, session.ID{0xff}, b.ID)
 	if err != nil || !slices.Equal(existed, []bool{true, false, true}) {
 		t.Errorf("Delete = %v, %v", existed, err)
 	}
 	s.gone(t, a.ID)
 	s.gone(t, b.ID)
-	if existed, err = s.Delete(t.Context(), a.ID); err != nil || !slices.Equal(existed, []bool{false}) {
+	if existed, err = s.Delete(t.Context(), session.Logout, a.ID); err != nil || !slices.Equal(existed, []bool{false}) {
 		t.Errorf("second Delete = %v, %v", existed, err)
 	}
 }
 
 func (s *suite) replaces(t *testing.T) {
 	old := s.create(t, 1)
-	if _, _, _, err := s.Create(t.Context(), Session(2, s.clock.Now()), &old.ID); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: Session(2, s.clock.Now()), Replaces: &old}); err != nil {
 		t.Fatal(err)
 	}
 	s.gone(t, old.ID)
@@ -250,7 +250,7 @@ func (s *suite) lists(t *testing.T) {
 	}
 	other := Session(100, s.clock.Now())
 	other.Principal.Realm = "/beta"
-	if _, _, _, err := s.Create(t.Context(), other, nil); err != nil {
+	if _, err := s.Create(t.Context(), session.Creation{Session: other}); err != nil {
 		t.Fatal(err)
 	}
 	ids := func(found []session.Session, err error) string {

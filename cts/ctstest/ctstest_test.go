@@ -49,7 +49,7 @@ func TestMemorySweep(t *testing.T) {
 	clock := ctstest.NewClock(time.Now())
 	m := ctstest.New(ctstest.Options{Now: clock.Now})
 	x := ctstest.Session(1, clock.Now())
-	if _, _, _, err := m.Create(t.Context(), x, nil); err != nil {
+	if _, err := m.Create(t.Context(), session.Creation{Session: x}); err != nil {
 		t.Fatal(err)
 	}
 	clock.Advance(3 * time.Hour)
@@ -59,8 +59,8 @@ func TestMemorySweep(t *testing.T) {
 		}
 		clock.Advance(time.Hour)
 	}
-	if _, _, existed, err := m.Create(t.Context(), x, nil); existed || err != nil {
-		t.Errorf("its journey is still known: %v, %v", existed, err)
+	if made, err := m.Create(t.Context(), session.Creation{Session: x}); made.Existed || err != nil {
+		t.Errorf("its journey is still known: %v, %v", made.Existed, err)
 	}
 }
 

@@ -47,24 +47,29 @@ func (m *Memory) Session(_ context.Context, id session.ID, _ uint64) (session.Se
 }
 
 // Create is as in cts.Store.
-func (m *Memory) Create(_ context.Context, x session.Session, replaces *session.ID) (session.Session, uint64, bool, error) {
+func (m *Memory) Create(_ context.Context, c session.Creation) (session.Made, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result, err := m.do(command.PutSession{Session: x, Replaces: replaces})
+	put := command.PutSession{Session: c.Session}
+	if c.Replaces != nil && !c.Keeps {
+		put.Replaces = &c.Replaces.ID
+	}
+	result, err := m.do(put)
 	if err != nil {
-		return session.Session{}, 0, false, err
+		return session.Made{}, err
 	}
+	made := session.Made{Session: result.Session, Index: result.Index, Existed: result.Existed}
 	if errors.Is(result.Err, command.ErrGone) {
-		return session.Session{}, result.Index, true, session.ErrNotFound
+		return made, session.ErrNotFound
 	}
-	return result.Session, result.Index, result.Existed, nil
+	return made, nil
 }
 
 // Delete is as in cts.Store.
-func (m *Memory) Delete(_ context.Context, ids ...session.ID) ([]bool, error) {
+func (m *Memory) Delete(_ context.Context, reason session.Reason, ids ...session.ID) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result, err := m.do(command.DeleteSessions{IDs: ids, At: m.o.Now()})
+	result, err := m.do(command.DeleteSessions{Reason: reason, IDs: ids, At: m.o.Now()})
 	return result.Found, err
 }
 

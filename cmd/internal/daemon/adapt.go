@@ -69,25 +69,13 @@ func (r resources) Restore(ctx context.Context, from io.Reader) error {
 	return explained(r.Store.Restore(ctx, from))
 }
 
-// tokens is the store as package sessions knows it.
+// tokens is the store as package sessions knows it. Its errors are those that
+// package rest can explain.
 type tokens struct{ *cts.Store }
-
-func (t tokens) Create(ctx context.Context, c session.Creation) (session.Made, error) {
-	var replaces *session.ID
-	if c.Replaces != nil && !c.Keeps {
-		replaces = &c.Replaces.ID
-	}
-	stored, index, existed, err := t.Store.Create(ctx, c.Session, replaces)
-	return session.Made{Session: stored, Index: index, Existed: existed}, err
-}
 
 func (t tokens) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
 	now, err := t.Store.SetProperties(ctx, id, changes)
 	return now, explained(err)
-}
-
-func (t tokens) Delete(ctx context.Context, _ session.Reason, ids ...session.ID) ([]bool, error) {
-	return t.Store.Delete(ctx, ids...)
 }
 
 // condition is what a store says of itself.

@@ -22,7 +22,7 @@ import (
 // The versions of what members say to each other that this one speaks.
 const (
 	oldestProtocol = 1
-	protocol       = placement.ReplicaProtocol
+	protocol       = placement.Protocol
 )
 
 // What a call to another member is for.

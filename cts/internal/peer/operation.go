@@ -17,7 +17,7 @@ func appendOperation(b []byte, o Operation) ([]byte, error) {
 	case Create:
 		return command.Append(b, command.PutSession{Session: o.Session, Replaces: o.Replaces})
 	case Delete:
-		return command.Append(b, command.DeleteSessions{IDs: o.IDs})
+		return command.Append(b, command.DeleteSessions{Reason: o.Reason, IDs: o.IDs})
 	case SetProperties:
 		return command.Append(b, command.SetProperties{ID: o.ID, Properties: o.Changes})
 	case Touch:
@@ -54,7 +54,8 @@ func (r *reader) operation() Operation {
 		c := as[command.PutSession](r)
 		return Create{Session: c.Session, Replaces: c.Replaces}
 	case opDelete:
-		return Delete{IDs: as[command.DeleteSessions](r).IDs}
+		c := as[command.DeleteSessions](r)
+		return Delete{Reason: c.Reason, IDs: c.IDs}
 	case opSetProperties:
 		c := as[command.SetProperties](r)
 		return SetProperties{ID: c.ID, Changes: c.Properties}

@@ -116,7 +116,10 @@ type Create struct {
 }
 
 // Delete ends sessions.
-type Delete struct{ IDs []session.ID }
+type Delete struct {
+	Reason session.Reason
+	IDs    []session.ID
+}
 
 // SetProperties changes properties of a session; an empty value removes one.
 type SetProperties struct {

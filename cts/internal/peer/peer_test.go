@@ -50,6 +50,10 @@ func requests() []struct {
 			"010102040180000000000000000109000000000000000000000000000000",
 		},
 		{
+			"delete for a reason", write(peer.Delete{Reason: session.Upgraded, IDs: []session.ID{id}}),
+			"01010204020280000000000000000109000000000000000000000000000000",
+		},
+		{
 			"properties", write(peer.SetProperties{ID: id, Changes: map[string]string{"a": ""}}),
 			"01010307010900000000000000000000000000000001016100",
 		},
