@@ -8,6 +8,7 @@ import (
 
 	"sojourn/actors/internal/envelope"
 	"sojourn/actors/journey"
+	"sojourn/actors/realm"
 	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 )
@@ -19,6 +20,7 @@ type (
 	begin struct {
 		errand
 		id      journey.ID
+		store   realm.JourneyStore
 		request journey.StartRequest
 		plan    *journey.Plan
 		state   journey.State

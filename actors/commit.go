@@ -36,7 +36,7 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	}
 	if s.done != nil {
 		kind := failed
-		if s.done.Success && !s.done.NoSession {
+		if s.done.Success && !s.done.NoSession && !s.undecided {
 			kind = decided
 		}
 		if err := j.end(ctx, s, kind, endedOf(s.done, s.token)); err != nil {
@@ -46,9 +46,6 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 		s.reply = journey.Reply{Realm: s.plan.Realm, Done: s.done, Token: s.token}
 		return nil
 	}
-	if s.lead.record == nil && j.slots.full() {
-		return errFull
-	}
 	state, err := s.state.Encode()
 	if err != nil {
 		return err
@@ -57,9 +54,10 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	ref.Step, ref.Trace = s.state.Step, nil
 	ref.Started, ref.Expires = s.state.Started, s.state.Deadline(s.plan, s.env.Settings)
 	b := body{kind: waits, step: ref.Step, digest: s.digest, expires: ref.Expires, replicas: s.replicas, state: state}
-	if err := j.follow(ctx, s, &b); err != nil {
+	if err := s.keep.follow(ctx, s, &b); err != nil {
 		return err
 	}
+	ref.Index = s.kept.index()
 	s.reply = journey.Reply{Ref: ref, Ask: s.ask, Realm: s.plan.Realm}
 	return nil
 }
@@ -71,14 +69,9 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	}
 	b := body{kind: kind, step: s.step, digest: s.digest, expires: s.ref.Expires, replicas: s.replicas, end: e}
 	if kind != decided {
-		return j.follow(ctx, s, &b)
+		return s.keep.follow(ctx, s, &b)
 	}
-	r := j.compose(s, &b)
-	said := j.slots.propose(s.id, r, encoded(r), s.begins(), true, s.env.Now)
-	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait
-		j.tell(r.Members(), s.id, r) //nolint:contextcheck // goes on after the request
-	}
-	s.lead.certain = false // a change of the set, if it was one, is not committed
+	s.keep.note(s, &b) //nolint:contextcheck // goes on after the request
 	return nil
 }
 

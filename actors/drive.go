@@ -67,8 +67,13 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x = x.Upgrading(*caller)
 		c.Replaces, c.Keeps = caller, s.settings.KeepsUpgraded
 	}
-	if err := j.choose(ctx, s); err != nil {
-		return err
+	// A client-side session is in no store, and all tokens of a journey's are one
+	// session. Only what it takes the place of must not go for nothing.
+	s.undecided = c.ClientSide
+	if !s.undecided || c.Replaces != nil {
+		if err := s.keep.choose(ctx, s); err != nil {
+			return err
+		}
 	}
 	c.Session = x
 	made, err := j.config.Sessions.Create(ctx, c)

@@ -16,6 +16,7 @@ import (
 	"sojourn/actors/identity"
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
+	"sojourn/actors/realm"
 	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 )
@@ -66,6 +67,12 @@ type Config struct {
 	// request's own deadline does so too. A step runs on though the client has
 	// gone, so that a retry finds the result.
 	StepTimeout time.Duration
+	// Stored is where journeys of realms with that setting are kept; nil: their
+	// requests are answered as unavailable.
+	Stored Stored
+	// MaxStored bounds the journeys that this member begins to keep there and
+	// whose time is not over; zero means 1,000,000.
+	MaxStored int64
 }
 
 // Journeys is the front door to all journeys of the cluster. Its methods may
@@ -89,6 +96,8 @@ type Journeys struct {
 	mux     *mux
 	gateway *gateway
 	slots   *slots
+	ledger  *ledger
+	sealer  *sealer
 
 	base      context.Context // ends when Close is called
 	cancel    context.CancelCauseFunc
@@ -122,6 +131,9 @@ func New(c Config) (*Journeys, error) {
 	if c.MaxEnded == 0 {
 		c.MaxEnded = 4_000_000
 	}
+	if c.MaxStored == 0 {
+		c.MaxStored = 1_000_000
+	}
 	if c.Replicas == 0 {
 		c.Replicas = 3
 	}
@@ -135,11 +147,16 @@ func New(c Config) (*Journeys, error) {
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),
 		slots:   newSlots(c.MaxWaiting, c.MaxEnded),
+		ledger:  newLedger(c.MaxStored),
 		itself:  register.Set{c.Self},
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.deadlines = newDeadlines(j.base)
 	j.digester = newDigester(c.DigestKey)
+	var err error
+	if j.sealer, err = newSealer(c.DigestKey, c.Rand); err != nil {
+		return nil, err
+	}
 	j.mux = newMux(j.system)
 	j.suspects = newSuspects(j)
 	// Receive never blocks, so a message is handled on its sender's goroutine,
@@ -195,7 +212,9 @@ func (j *Journeys) sweep() {
 	for {
 		select {
 		case <-tick.C:
-			j.slots.sweep(j.config.Now())
+			now := j.config.Now()
+			j.slots.sweep(now)
+			j.ledger.sweep(now)
 		case <-j.base.Done():
 			return
 		}
@@ -219,7 +238,8 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if satisfied(r, plan.Plan) {
 		return existing(r, settings.SuccessURL), nil
 	}
-	if j.config.CutOff != nil && j.config.CutOff() {
+	kept := settings.JourneyStore == realm.CTS
+	if !kept && j.config.CutOff != nil && j.config.CutOff() {
 		j.counts.unavailableQuorum.Add(1)
 		return journey.Reply{}, errMinority
 	}
@@ -233,7 +253,9 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if ask, ok := step.(journey.Ask); ok && !state.Traced {
 		t := trace{
 			tree: plan.Name, version: plan.Version, noSession: r.NoSession, request: state.Request,
-			set: j.beginners(id, settings.JourneyReplicas),
+		}
+		if !kept {
+			t.set = j.beginners(id, settings.JourneyReplicas)
 		}
 		raw, err := t.encode()
 		if err != nil {
@@ -245,12 +267,19 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 			return j.fill(ctx, r, reply)
 		}
 	}
-	if j.slots.full() {
-		return journey.Reply{}, errFull
+	m := &begin{
+		errand: j.errand(ctx), id: id, store: settings.JourneyStore, request: r, plan: plan.Plan, state: state, step: step,
 	}
-	m := &begin{errand: j.errand(ctx), id: id, request: r, plan: plan.Plan, state: state, step: step}
 	m.newcomer = true
-	reply, err := j.route(ctx, id, m, &m.offer)
+	var reply journey.Reply
+	switch {
+	case kept:
+		reply, err = j.here(ctx, id, m, &m.offer)
+	case j.slots.full():
+		err = errFull
+	default:
+		reply, err = j.route(ctx, id, m, &m.offer)
+	}
 	if err != nil {
 		return journey.Reply{}, err
 	}
@@ -305,6 +334,7 @@ func (j *Journeys) ref(id journey.ID, r journey.StartRequest, s journey.State, p
 		IndexValue: r.IndexValue,
 		Started:    s.Started,
 		Expires:    s.Deadline(p, env.Settings),
+		Store:      env.Settings.JourneyStore,
 	}
 }
 
@@ -416,6 +446,9 @@ func (j *Journeys) resume(ctx context.Context, r journey.ResumeRequest, newcomer
 	}
 	m := &resume{errand: j.errand(ctx), request: r, digest: d}
 	m.newcomer = newcomer
+	if r.Ref.Store == realm.CTS {
+		return j.anywhere(ctx, m)
+	}
 	return j.route(ctx, r.Ref.Journey, m, &m.offer)
 }
 

@@ -8,6 +8,7 @@ type counts struct {
 
 	takeovers, fenced, stubs, founded, repaired              atomic.Int64
 	acceptsSent, acceptsServed, promisesSent, promisesServed atomic.Int64
+	storedWrites, overtaken                                  atomic.Int64
 	unavailableCutOff, unavailableLost, unavailableQuorum    atomic.Int64
 }
 
@@ -36,6 +37,11 @@ type Metrics struct {
 	// Accepts count records sent to other replicas and taken from them; Promises
 	// count epochs likewise.
 	AcceptsSent, AcceptsServed, PromisesSent, PromisesServed int64
+	// Stored counts the journeys that this member began to keep in the replicated
+	// store and whose tokens have not expired there; StoredWrites what it has
+	// written of any such journey, Overtaken the writes that came too late
+	// because another answer was faster.
+	Stored, StoredWrites, Overtaken int64
 	// Unavailable counts requests that were answered so: too few replicas could
 	// be reached; the answer of a member was lost; the journey is unknown here
 	// and this member may be cut off.
@@ -53,6 +59,7 @@ func (j *Journeys) Metrics() Metrics {
 		Founded: c.founded.Load(), Repaired: c.repaired.Load(), Outstanding: j.repairs.outstanding(),
 		AcceptsSent: c.acceptsSent.Load(), AcceptsServed: c.acceptsServed.Load(),
 		PromisesSent: c.promisesSent.Load(), PromisesServed: c.promisesServed.Load(),
+		Stored: j.ledger.count(), StoredWrites: c.storedWrites.Load(), Overtaken: c.overtaken.Load(),
 		UnavailableCutOff: c.unavailableCutOff.Load(), UnavailableLost: c.unavailableLost.Load(),
 		UnavailableQuorum: c.unavailableQuorum.Load(),
 	}

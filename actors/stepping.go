@@ -36,8 +36,12 @@ type stepping struct {
 	replicas int
 	trace    trace
 
+	// keep is where the journey is kept. What that has found of it is lead among
+	// members, and kept in the store; body is of the newest record.
+	keep    keeping
 	lead    *lead
-	body    body // of lead.record
+	kept    *kept
+	body    body
 	verdict verdict
 	solo    bool // nobody else has to agree to what becomes of the step
 
@@ -51,6 +55,9 @@ type stepping struct {
 	ask    *journey.Ask
 	done   *journey.Done
 	token  session.TokenID
+	// undecided says that nothing but the journey's own record knows of the end:
+	// there is no session in the store.
+	undecided bool
 
 	// What is answered. carried is the record that the asker is to accept.
 	reply   journey.Reply
@@ -72,8 +79,11 @@ const (
 // starting is the step that begins a journey.
 func (j *Journeys) starting(m *begin) *stepping {
 	s := &stepping{id: m.id, start: m, plan: m.plan, state: m.state, next: m.step, caller: m.request.Session, verdict: advances}
-	s.ref = journey.Ref{Journey: m.id, Realm: m.request.Realm, IndexType: m.request.IndexType, IndexValue: m.request.IndexValue}
-	s.lead = &lead{epoch: register.First(j.config.Self), mine: true}
+	s.ref = journey.Ref{
+		Journey: m.id, Realm: m.request.Realm, IndexType: m.request.IndexType, IndexValue: m.request.IndexValue, Store: m.store,
+	}
+	s.keep = j.keepingOf(m.store)
+	s.keep.begin(s)
 	s.env = journey.Env{Now: m.state.Started, Rand: j.config.Rand, Request: &m.request.Request}
 	j.consult(s)
 	s.env.Settings = s.settings
@@ -87,6 +97,7 @@ func (j *Journeys) starting(m *begin) *stepping {
 func (j *Journeys) answering(m *resume) *stepping {
 	s := &stepping{
 		id: m.request.Ref.Journey, m: m, ref: m.request.Ref, step: m.request.Ref.Step, digest: m.digest, caller: m.request.Session,
+		keep: j.keepingOf(m.request.Ref.Store),
 	}
 	if time.Until(m.until) <= 0 {
 		s.err = unavailable(context.DeadlineExceeded)
@@ -220,18 +231,35 @@ func (j *Journeys) carry(ctx context.Context, s *stepping) {
 			s.err = errors.New("a step of a journey panicked")
 		}
 	}()
-	if s.lead == nil {
+	if s.lead == nil && s.kept == nil {
 		if s.traced() { // without its tree the journey is better left where it is
 			if s.err = j.recall(s); s.err != nil {
 				return
 			}
 		}
-		q := quest{id: s.id, expires: ceil(s.ref.Expires), first: j.first(s), alone: s.replicas == 1}
-		if s.lead, s.err = j.takeOver(ctx, q); s.err != nil {
+		if s.err = s.keep.find(ctx, s); s.err != nil {
 			return
 		}
 		j.decide(s)
 	}
+	j.act(ctx, s)
+	for s.m != nil && errors.Is(s.err, errOvertaken) {
+		if ctx.Err() != nil {
+			s.err = unavailable(context.Cause(ctx))
+			return
+		}
+		s.err, s.ask, s.done, s.token, s.undecided = nil, nil, nil, "", false
+		j.decide(s)
+		j.act(ctx, s)
+	}
+}
+
+// errOvertaken says that another answer to the step was faster. What that has
+// left is the newest record now, which tells what to make of this one.
+var errOvertaken = errors.New("another answer to the step was faster")
+
+// act does what the verdict on the answers says.
+func (j *Journeys) act(ctx context.Context, s *stepping) {
 	switch s.verdict {
 	case advances:
 		s.err = j.drive(ctx, s)
@@ -241,7 +269,7 @@ func (j *Journeys) carry(ctx context.Context, s *stepping) {
 			}
 		}
 	case again, tooLate:
-		if s.err = j.confirm(ctx, s); s.err == nil {
+		if s.err = s.keep.confirm(ctx, s); s.err == nil {
 			j.give(s)
 		}
 	case unsure:
@@ -253,13 +281,15 @@ func (j *Journeys) carry(ctx context.Context, s *stepping) {
 // decide says what the answer means to the journey as this member knows it,
 // and takes its current step if it answers that.
 func (j *Journeys) decide(s *stepping) {
-	if s.lead.record == nil {
+	if raw, written := s.keep.newest(s); !written {
 		s.verdict = advances
 		s.err = j.replay(s)
-	} else if s.body, s.err = decodeBody(s.lead.record.Body); s.err == nil {
+	} else if s.body, s.err = decodeBody(raw); s.err == nil {
 		s.verdict = s.body.judge(s.step, s.digest)
-		s.lead.certain = s.lead.certain || s.body.kind == decided
-		if s.verdict == advances {
+		switch {
+		case s.verdict == advances && s.body.taken && len(s.body.state) == 0: // all that is written is who answers it
+			s.err = j.replay(s)
+		case s.verdict == advances:
 			s.err = j.wake(s)
 		}
 	}
@@ -341,7 +371,7 @@ func (j *Journeys) replay(s *stepping) error {
 // give answers by what the journey's record says, which is certain.
 func (j *Journeys) give(s *stepping) {
 	switch {
-	case s.verdict == tooLate, s.body.kind > waits && s.body.end == nil:
+	case s.verdict == tooLate, s.body.kind > waits && (s.body.end == nil || !j.config.Now().Before(s.body.expires)):
 		s.err = journey.ErrGone
 		return
 	case s.body.kind > waits:
@@ -354,6 +384,7 @@ func (j *Journeys) give(s *stepping) {
 		}
 		s.reply = journey.Reply{Ref: s.ref, Ask: &state.Asked, Realm: s.ref.Realm}
 		s.reply.Ref.Step, s.reply.Ref.Expires, s.reply.Ref.Trace = s.body.step, s.body.expires, nil
+		s.reply.Ref.Index = s.kept.index()
 	}
 	j.counts.replayed.Add(1)
 }
