@@ -7,6 +7,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/internal/peer"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // sentinels are the errors that cross from member to member and become the same
@@ -21,6 +22,7 @@ func sentinels() map[peer.Code]error {
 		peer.CodeLimit:      ErrLimit,
 		peer.CodeNoMember:   ErrNoMember,
 		peer.CodeRefused:    ErrRefused,
+		peer.CodeNoToken:    token.ErrNotFound,
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 
 // counts are what the store counts itself.
 type counts struct {
-	creates, deletes, touches, touchesDropped, swept, checkpoints atomic.Uint64
-	forwarded, retried, leaseWaits, barriers, lapsed              atomic.Uint64
+	creates, deletes, tokens, touches, touchesDropped, swept, checkpoints atomic.Uint64
+	forwarded, retried, leaseWaits, barriers, lapsed                      atomic.Uint64
 }
 
 // Metrics are counters since Open, and gauges.
@@ -16,6 +16,7 @@ type Metrics struct {
 	// Counters.
 	Creates        uint64 // sessions created or found to exist
 	Deletes        uint64 // sessions asked to end
+	Tokens         uint64 // tokens asked to be put
 	Touches        uint64 // latest accesses written
 	TouchesDropped uint64 // latest accesses lost because too many waited
 	Swept          uint64 // entries of the expiry index handled
@@ -53,6 +54,7 @@ func (s *Store) Metrics() Metrics {
 	return Metrics{
 		Creates:        s.counts.creates.Load(),
 		Deletes:        s.counts.deletes.Load(),
+		Tokens:         s.counts.tokens.Load(),
 		Touches:        s.counts.touches.Load(),
 		TouchesDropped: s.counts.touchesDropped.Load(),
 		Swept:          s.counts.swept.Load(),

@@ -23,6 +23,8 @@ func (s *Store) perform(ctx context.Context, o peer.Operation) (peer.Result, err
 	case peer.Touch:
 		_, err := s.do(ctx, command.Touch{Accesses: o.Accesses}, false, s.writes.term.Load(), nil)
 		return peer.Result{}, err
+	case peer.PutToken:
+		return s.putToken(ctx, o)
 	case peer.PutIdentity:
 		return s.putIdentity(ctx, o)
 	case peer.PutIdentities:

@@ -60,12 +60,17 @@ func (r *releases) speaks(store string, protocol int) bool {
 	return !old || was >= protocol
 }
 
+// errOlder says that what is asked for is not known to all members.
+func errOlder() error { return unavailable("a member of an older release is in the cluster") }
+
 // older is an operation in the form that a release without denies carries out.
 func older(o peer.Operation) (peer.Operation, error) {
 	switch o := o.(type) {
 	case peer.Delete:
 		o.Reason = 0
 		return o, nil
+	case peer.PutToken:
+		return nil, errOlder()
 	default:
 		return o, nil
 	}

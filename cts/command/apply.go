@@ -6,6 +6,7 @@ import (
 
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // Tx is a transaction on the store's keys. It keeps count of what is stored, so
@@ -41,7 +42,10 @@ type Result struct {
 	Existed bool
 	// Found says which sessions DeleteSessions ended.
 	Found []bool
-	// Err is ErrGone, ErrNoSession, ErrStale or ErrRestore.
+	// Token is what PutToken left behind or, unless it Won, found.
+	Token *token.Token
+	Won   bool
+	// Err is ErrGone, ErrNoSession, ErrNoToken, ErrStale or ErrRestore.
 	Err error
 }
 

@@ -135,6 +135,8 @@ func (r *reader) command(op Op, version byte) Command {
 			c.Dues = append(c.Dues, Due{Minute: r.Uint64(), Kind: DueKind(r.Byte()), ID: r.ID()})
 		}
 		return c
+	case OpPutToken:
+		return r.putToken()
 	case OpSetProperties:
 		return SetProperties{ID: r.ID(), Properties: r.strings()}
 	case OpPutIdentity:

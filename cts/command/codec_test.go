@@ -14,6 +14,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // The bytes of every command of this release. A change here is a new version
@@ -70,6 +71,10 @@ var golden = map[string]struct {
 	"expire a change": {
 		command.Expire{At: start, Dues: []command.Due{{Minute: 5, Kind: command.DueChange, ID: [16]byte{6}}}},
 		"060118ea0da41e9d80000100000000000000050306000000000000000000000000000000",
+	},
+	"put token": {
+		command.PutToken{At: start, Put: token.Put{Kind: token.Journey, ID: token.ID{1}, Seq: 2, Expires: start.Add(time.Minute), Body: []byte("b")}},
+		"1101" + "18ea0da41e9d8000" + "01" + "01000000000000000000000000000000" + "0000000000000002" + "18ea0db216e4d800" + "0162",
 	},
 	"delete identity": {command.DeleteIdentity{Realm: "/a", Name: "demo"}, "0901022f610464656d6f"},
 	"put document": {
@@ -149,6 +154,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"version of another command":  {"0302", true},
 		"later version of a delete":   {"0403", true},
 		"no reason":                   {"040200" + "0000000000000000" + "00", false},
+		"token of no kind":            {"1101" + "0000000000000000" + "00" + strings.Repeat("00", 32) + "00", false},
+		"token of a kind too high":    {"1101" + "0000000000000000" + "80" + strings.Repeat("00", 32) + "00", false},
+		"token without an end":        {"1101" + "0000000000000000" + "01" + strings.Repeat("00", 24) + "8000000000000000" + "00", false},
 		"unknown reason":              {"040206" + "0000000000000000" + "00", false},
 		"bytes left over":             {"010100", false},
 		"number written long":         {"0401" + "0000000000000000" + "8100" + long, false},
@@ -190,6 +198,10 @@ func TestAppendRefuses(t *testing.T) {
 		"touches":    command.Touch{Accesses: make([]command.Access, command.MaxTouches+1)},
 		"dues":       command.Expire{Dues: make([]command.Due, command.MaxExpire+1)},
 		"kept":       command.ChangeIdentity{Kept: make([]byte, command.MaxKept+1)},
+		"token":      command.PutToken{Put: token.Put{Kind: 1, Expires: start, Body: make([]byte, token.MaxBody+1)}},
+		"no kind":    command.PutToken{Put: token.Put{Expires: start}},
+		"kind":       command.PutToken{Put: token.Put{Kind: 128, Expires: start}},
+		"no end":     command.PutToken{Put: token.Put{Kind: 1}},
 		"chunk":      command.RestoreChunk{Pairs: []command.Pair{{Key: []byte("k"), Value: make([]byte, command.MaxCommand)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,6 +279,7 @@ func FuzzRecords(f *testing.F) {
 		_, _ = command.DecodeIdentity(data)
 		_, _ = command.DecodeDocument(data)
 		_, _ = command.DecodeKept(data)
+		_, _ = command.DecodeToken(token.Journey, token.ID{}, data)
 	})
 }
 

@@ -28,6 +28,7 @@ const (
 	OpRestoreChunk   Op = 13
 	OpRestoreDone    Op = 14
 	OpChangeIdentity Op = 15
+	OpPutToken       Op = 17
 )
 
 // Limits of one command, checked where commands are made and again where they

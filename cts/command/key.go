@@ -21,6 +21,8 @@ import (
 //	j <journey id>                               the session that a journey created
 //	i <realm> <user>                             identity
 //	a <realm> <attribute> <value> <user>         identities by indexed attributes
+//	k <kind> <token id>                          token
+//	e <minute> <64 + kind> <token id>            when to look whether a token has ended
 //	d <kind> <realm> <document id>               document
 //	!...                                         the store's own; in no backup, in no total
 const (
@@ -32,6 +34,7 @@ const (
 	tagIdentity = 'i'
 	tagIndex    = 'a'
 	tagDocument = 'd'
+	tagToken    = 'k'
 	tagOwn      = '!'
 )
 
@@ -65,10 +68,17 @@ func tagged(tag byte, id [16]byte) []byte {
 	return b
 }
 
-// ByID reports whether a key is made of nothing but a session's or a journey's
-// id, and so is looked up before it is inserted.
+// ByID reports whether a key is made of nothing but a session's, a journey's or
+// a token's id, and so is looked up before it is inserted.
 func ByID(key []byte) bool {
-	return len(key) == 17 && (key[0] == tagSession || key[0] == tagAccess || key[0] == tagJourney)
+	switch len(key) {
+	case 17:
+		return key[0] == tagSession || key[0] == tagAccess || key[0] == tagJourney
+	case 18:
+		return key[0] == tagToken
+	default:
+		return false
+	}
 }
 
 // SessionIDs reads ids out of keys that end in one: SessionKey, UserPrefix.

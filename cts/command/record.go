@@ -12,6 +12,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/internal/octets"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // Every value in the store starts with the version of its form.
@@ -245,6 +246,8 @@ func CheckPair(p Pair) error {
 		_, err = DecodeIdentity(p.Value)
 	case tagDocument:
 		_, err = DecodeDocument(p.Value)
+	case tagToken:
+		_, err = DecodeToken(0, token.ID{}, p.Value)
 	case tagUser, tagDue, tagIndex:
 		if d, ok := ParseDue(p.Key); ok && d.Kind == DueChange {
 			_, err = DecodeKept(p.Value)

@@ -17,6 +17,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // Store is what both stores can do.
@@ -30,6 +31,8 @@ type Store interface {
 	Touch(id session.ID, now time.Time)
 	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
 	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
+	Token(ctx context.Context, k token.Kind, id token.ID, index uint64) (token.Token, error)
+	PutToken(ctx context.Context, p token.Put) (token.Token, bool, error)
 	Identity(ctx context.Context, r realm.Name, name string) (identity.Identity, error)
 	SearchIdentity(ctx context.Context, r realm.Name, attribute, value string) (identity.Identity, error)
 	Identities(ctx context.Context, r realm.Name, after string, limit int) ([]identity.Identity, error)
@@ -98,6 +101,8 @@ func ConformanceIn(t *testing.T, run func(t *testing.T, o Options, test func(*te
 		"searching identities":             (*suite).searches,
 		"updates are not lost":             (*suite).updates,
 		"changes under a key":              (*suite).changesOnce,
+		"tokens":                           (*suite).tokens,
+		"one winner per token":             (*suite).winners,
 		"documents":                        (*suite).documents,
 		"preconditions":                    (*suite).preconditions,
 	} {

@@ -8,6 +8,7 @@ package token
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -35,19 +36,31 @@ type Token struct {
 	// token with it waits until it has that.
 	Index   uint64
 	Expires time.Time
-	Body    []byte
+	Body    Body
 }
 
-// Put replaces a token, or makes one. It is done at most once, also when it is
-// asked for again.
+// Put replaces a token, or makes one. It is done at most once: asked for again,
+// with the same body and end, it has the outcome that it had the first time, as
+// long as nobody has replaced what it put.
 type Put struct {
 	Kind Kind
 	ID   ID
 	// Seq is that of the token it replaces; zero makes a new one.
-	Seq     uint64
+	Seq uint64
+	// Expires is when the token ends, at the latest; it may be moved with each
+	// write. To end a token, replace it by an empty one that ends soon.
 	Expires time.Time
-	Body    []byte
+	Body    Body
 }
+
+// Body is what a token holds: often secrets, so it prints as [redacted].
+type Body []byte
+
+const redacted = "[redacted]"
+
+func (Body) String() string       { return redacted }
+func (Body) GoString() string     { return redacted }
+func (Body) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MaxBody bounds a token's body, in bytes.
 const MaxBody = 128 << 10

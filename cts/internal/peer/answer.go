@@ -7,6 +7,7 @@ import (
 
 	"sojourn/cts/command"
 	"sojourn/cts/internal/octets"
+	"sojourn/cts/token"
 )
 
 // AppendAnswer writes an answer.
@@ -14,6 +15,9 @@ func AppendAnswer(b []byte, a Answer) ([]byte, error) {
 	b = append(b, version, a.answerKind())
 	switch a := a.(type) {
 	case Result:
+		if a.Token != nil {
+			return appendToken(b, a)
+		}
 		return appendResult(b, a)
 	case TermIs:
 		b = binary.BigEndian.AppendUint64(b, a.Term)
@@ -50,6 +54,8 @@ func (r *reader) answer(kind byte) Answer {
 	switch kind {
 	case kindResult:
 		return r.result()
+	case kindTokenIs:
+		return r.tokenResult()
 	case kindTermIs:
 		return TermIs{Term: r.Uint64(), Config: r.Uint64(), Quiet: r.duration()}
 	case kindLease:
@@ -127,6 +133,30 @@ func (r *reader) result() Result {
 	if c, ok := part[command.PutIdentity](r); ok {
 		a.Identity = &c.Identity
 	}
+	return a
+}
+
+// appendToken writes won (1), kind (1), id, seq (8), index (8), end (8) and body
+// of the token in a Result.
+func appendToken(b []byte, a Result) ([]byte, error) {
+	t := a.Token
+	b = octets.AppendBool(b, a.Won)
+	b = append(b, byte(t.Kind))
+	b = append(b, t.ID[:]...)
+	b = binary.BigEndian.AppendUint64(b, t.Seq)
+	b = binary.BigEndian.AppendUint64(b, t.Index)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Expires.UnixNano())) //nolint:gosec // two's complement, read back the same way
+	return octets.AppendText(b, t.Body), nil
+}
+
+func (r *reader) tokenResult() Result {
+	a := Result{Won: r.Bool()}
+	t := token.Token{Kind: token.Kind(r.Byte()), ID: r.ID(), Seq: r.Uint64(), Index: r.Uint64()}
+	t.Expires = time.Unix(0, int64(r.Uint64())).UTC() //nolint:gosec // as it was written
+	if body := r.Bytes(); len(body) > 0 {
+		t.Body = append(t.Body, body...)
+	}
+	a.Token = &t
 	return a
 }
 

@@ -39,6 +39,8 @@ func appendOperation(b []byte, o Operation) ([]byte, error) {
 	case DeleteDocument:
 		c := command.DeleteDocument{Kind: o.Kind, Realm: o.Realm, ID: o.ID}
 		return command.Append(appendPrecondition(b, o.Precondition), c)
+	case PutToken:
+		return command.Append(b, command.PutToken{Put: o.Put})
 	case Remove:
 		return octets.AppendText(b, o.Store), nil
 	case Promote:
@@ -75,6 +77,8 @@ func (r *reader) operation() Operation {
 		p := r.precondition()
 		c := as[command.DeleteDocument](r)
 		return DeleteDocument{Kind: c.Kind, Realm: c.Realm, ID: c.ID, Precondition: p}
+	case opPutToken:
+		return PutToken{Put: as[command.PutToken](r).Put}
 	case opRemove:
 		return Remove{Store: r.Text()}
 	case opPromote:

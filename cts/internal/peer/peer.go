@@ -19,6 +19,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 const version = 1
@@ -38,6 +39,7 @@ const (
 	kindDone      = 68
 	kindCondition = 70
 	kindFailure   = 71
+	kindTokenIs   = 72 // a Result with a token
 )
 
 // Limits of one message, checked where it is decoded. A sender keeps to them.
@@ -166,6 +168,9 @@ type DeleteDocument struct {
 	Precondition realm.Precondition
 }
 
+// PutToken replaces a token, or makes one.
+type PutToken struct{ Put token.Put }
+
 // Remove takes a member out of the cluster, Promote makes one vote.
 type (
 	Remove  struct{ Store string }
@@ -185,6 +190,7 @@ const (
 	opDeleteDocument = 10
 	opRemove         = 11
 	opPromote        = 12
+	opPutToken       = 13
 )
 
 func (Create) op() byte         { return opCreate }
@@ -199,6 +205,7 @@ func (PutDocument) op() byte    { return opPutDocument }
 func (DeleteDocument) op() byte { return opDeleteDocument }
 func (Remove) op() byte         { return opRemove }
 func (Promote) op() byte        { return opPromote }
+func (PutToken) op() byte       { return opPutToken }
 
 // Idempotent reports whether an operation that was perhaps carried out may be
 // asked for again: it does no more the second time.
@@ -209,7 +216,7 @@ func Idempotent(o Operation) bool {
 	case UpdateIdentity:
 		_, once := o.Change.(identity.Once)
 		return once
-	case Delete, Touch, Remove, Promote:
+	case Delete, Touch, Remove, Promote, PutToken:
 		return true
 	default:
 		return false
@@ -231,6 +238,10 @@ type Result struct {
 	Existed bool
 	// Found says which sessions Delete has ended.
 	Found []bool
+	// Token is what PutToken found. If it Won, that is what it put, and has no
+	// body here.
+	Token *token.Token
+	Won   bool
 }
 
 // TermIs is what a voter answers, as lease.Answer says: its term, the index of
@@ -289,9 +300,16 @@ const (
 	CodeLimit       Code = 9  // cts.ErrLimit
 	CodeNoMember    Code = 10 // cts.ErrNoMember
 	CodeRefused     Code = 11 // cts.ErrRefused
+	CodeNoToken     Code = 12 // token.ErrNotFound
 )
 
-func (Result) answerKind() byte    { return kindResult }
+func (r Result) answerKind() byte {
+	if r.Token != nil {
+		return kindTokenIs
+	}
+	return kindResult
+}
+
 func (TermIs) answerKind() byte    { return kindTermIs }
 func (Lease) answerKind() byte     { return kindLease }
 func (Done) answerKind() byte      { return kindDone }

@@ -15,6 +15,7 @@ import (
 	"sojourn/cts/command"
 	"sojourn/cts/internal/peer"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 func noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
@@ -52,6 +53,10 @@ func requests() []struct {
 		{
 			"delete for a reason", write(peer.Delete{Reason: session.Upgraded, IDs: []session.ID{id}}),
 			"01010204020280000000000000000109000000000000000000000000000000",
+		},
+		{
+			"put token", write(peer.PutToken{Put: token.Put{Kind: token.Journey, ID: token.ID{9}, Seq: 2, Expires: noon(), Body: []byte("b")}}),
+			"01010d1101" + "8000000000000000" + "01" + "09000000000000000000000000000000" + "0000000000000002" + "18ea0da41e9d8000" + "0162",
 		},
 		{
 			"properties", write(peer.SetProperties{ID: id, Changes: map[string]string{"a": ""}}),
@@ -210,6 +215,11 @@ func answers() []struct {
 			"0141000000000000000000000000011a08017b227265616c6d223a222f222c226e616d65223a2275227d",
 		},
 		{
+			"token",
+			peer.Result{Won: true, Token: &token.Token{Kind: token.Journey, ID: token.ID{9}, Seq: 2, Index: 5, Expires: noon(), Body: []byte("b")}},
+			"0148" + "01" + "01" + "09000000000000000000000000000000" + "0000000000000002" + "0000000000000005" + "18ea0da41e9d8000" + "0162",
+		},
+		{
 			"term",
 			peer.TermIs{Term: 7, Config: 3, Quiet: time.Second},
 			"014200000000000000070000000000000003000000003b9aca00",
@@ -313,6 +323,7 @@ func TestIdempotent(t *testing.T) {
 		"a session of none":    {peer.Create{}, false},
 		"delete":               {peer.Delete{}, true},
 		"touch":                {peer.Touch{}, true},
+		"put a token":          {peer.PutToken{}, true},
 		"count a login":        {peer.UpdateIdentity{}, false},
 		"put with a condition": {peer.PutDocument{}, false},
 	} {
