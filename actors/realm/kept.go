@@ -9,4 +9,5 @@ const (
 	// KindVersion is a version of a realm's tree that journeys began on, current
 	// or replaced; ID is the version.
 	KindVersion DocumentKind = "version"
+	KindKeys    DocumentKind = "keys" // the generations of keys for a purpose, which is its ID; see package keyring
 )

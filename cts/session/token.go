@@ -18,8 +18,11 @@ type Keys struct {
 	// Secret makes the unguessable part of a token out of its journey's id.
 	// Whoever asks twice for one journey's token gets the same one.
 	Secret []byte
-	// Mark authenticates a token, so that a forged one costs no look-up.
-	Mark []byte
+	// Mark authenticates a token, so that a forged one costs no look-up. Tokens
+	// with a mark by one of Accepted are good as well: a token's mark is the one
+	// thing about it that changes when it is made again after a rotation.
+	Mark     []byte
+	Accepted [][]byte
 }
 
 // A token has AM's grammar (am-contract section 2.2): random*extensions*tail,
@@ -51,7 +54,7 @@ func (k Keys) Mint(journey [16]byte, index uint64, server string) TokenID {
 	secret := k.secret(journey)
 	var storage [secretLen]byte
 	binary.BigEndian.PutUint64(storage[:], index)
-	mark := k.mark(secret[:secretLen], index)
+	mark := mark(k.Mark, secret[:secretLen], index)
 	copy(storage[8:], mark[:markLen])
 
 	var extBytes, bytes, key [maxExtensions]byte // longer ones go to the heap
@@ -98,20 +101,34 @@ func (k Keys) Parse(token TokenID) (ID, uint64, error) {
 		return ID{}, 0, ErrToken
 	}
 	index := binary.BigEndian.Uint64(storage[:8])
-	mark := k.mark(secret[:secretLen], index)
-	if subtle.ConstantTimeCompare(storage[8:secretLen], mark[:markLen]) != 1 {
+	if !k.marked(storage[8:secretLen], secret[:secretLen], index) {
 		return ID{}, 0, ErrToken
 	}
 	return idOf(secret[:secretLen]), index, nil
 }
 
+// marked reports whether one of the keys has made a mark.
+func (k Keys) marked(got, secret []byte, index uint64) bool {
+	want := mark(k.Mark, secret, index)
+	if subtle.ConstantTimeCompare(got, want[:markLen]) == 1 {
+		return true
+	}
+	for _, key := range k.Accepted {
+		want = mark(key, secret, index)
+		if subtle.ConstantTimeCompare(got, want[:markLen]) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
 func (k Keys) secret(journey [16]byte) [sha256.Size]byte { return mac(k.Secret, journey[:]) }
 
-func (k Keys) mark(secret []byte, index uint64) [sha256.Size]byte {
+func mark(key, secret []byte, index uint64) [sha256.Size]byte {
 	var message [secretLen + 8]byte
 	copy(message[:], secret)
 	binary.BigEndian.PutUint64(message[secretLen:], index)
-	return mac(k.Mark, message[:])
+	return mac(key, message[:])
 }
 
 // mac is HMAC-SHA-256 (RFC 2104) of a message of at most 64 bytes. crypto/hmac

@@ -38,8 +38,9 @@ type Store interface {
 // Config is what a Service needs.
 type Config struct {
 	Store Store
-	// Keys make and read the tokens of sessions that the store keeps.
-	Keys session.Keys
+	// Keys make and read the tokens of sessions that the store keeps. It is asked
+	// for each token: marks rotate.
+	Keys func() session.Keys
 	// ServerID is shown in tokens as AM shows its server id ("01").
 	ServerID string
 }
@@ -50,8 +51,8 @@ type Service struct{ config Config }
 
 // New checks the configuration.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || len(c.Keys.Secret) < 32 || len(c.Keys.Mark) < 32 {
-		return nil, errors.New("sessions: a store, and keys of 32 bytes, are required")
+	if c.Store == nil || c.Keys == nil {
+		return nil, errors.New("sessions: a store and keys are required")
 	}
 	return &Service{c}, nil
 }
@@ -67,7 +68,7 @@ func (s *Service) Create(ctx context.Context, c session.Creation) (session.Creat
 	}
 	return session.Created{
 		Session: made.Session,
-		Token:   s.config.Keys.Mint(made.Session.Journey, made.Index, s.config.ServerID),
+		Token:   s.config.Keys().Mint(made.Session.Journey, made.Index, s.config.ServerID),
 		Existed: made.Existed,
 	}, nil
 }
@@ -75,7 +76,7 @@ func (s *Service) Create(ctx context.Context, c session.Creation) (session.Creat
 // Session returns the valid session that a token opens. A token that is none of
 // ours opens none: session.ErrNotFound.
 func (s *Service) Session(ctx context.Context, token session.TokenID) (session.Session, error) {
-	id, index, err := s.config.Keys.Parse(token)
+	id, index, err := s.config.Keys().Parse(token)
 	if err != nil {
 		return session.Session{}, session.ErrNotFound
 	}

@@ -111,7 +111,7 @@ func (h *Handler) resume(c *call, in wire.Continuation) error {
 	if in.AuthID == "" {
 		return fault{status: 400, message: wire.ErrNotJWT.Error() + ", the body has no authId"}
 	}
-	id, err := c.authIDs.Verify(in.AuthID, c.now)
+	id, err := c.verify(in.AuthID)
 	if err != nil {
 		return err
 	}
@@ -134,6 +134,23 @@ func (h *Handler) resume(c *call, in wire.Continuation) error {
 		return err
 	}
 	return h.answer(c, reply, token)
+}
+
+// verify reads an authId. A member that is cut off from the others may not know
+// of the key that signed it, and says so instead of calling it forged.
+func (c *call) verify(text wire.SignedAuthID) (wire.AuthID, error) {
+	signer := c.signer()
+	id, err := signer.Verify(text, c.now)
+	if !errors.Is(err, wire.ErrSignature) {
+		return id, err
+	}
+	if err := c.h.cfg.Current(c.context()); err != nil {
+		return wire.AuthID{}, err
+	}
+	if renewed := c.signer(); renewed != signer {
+		return renewed.Verify(text, c.now)
+	}
+	return wire.AuthID{}, err
 }
 
 // currentSession returns the valid session that the request carries and its

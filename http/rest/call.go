@@ -48,9 +48,10 @@ type call struct {
 
 	parts [maxParts]string
 	// buf builds the answer, in holds the request's body. Both are reused, and
-	// so are the hashes of authIDs.
-	buf, in []byte
-	authIDs *wire.AuthIDs
+	// so are the hashes of authIDs, as long as the keys are those of before.
+	buf, in    []byte
+	authIDs    *wire.AuthIDs
+	authIDKeys *wire.AuthIDKeys
 }
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *call {
@@ -71,8 +72,22 @@ func (h *Handler) end(c *call) {
 	if cap(in) > maxKept {
 		in = nil
 	}
-	*c = call{buf: buf, in: in, authIDs: c.authIDs}
+	*c = call{buf: buf, in: in, authIDs: c.authIDs, authIDKeys: c.authIDKeys}
 	h.calls.Put(c)
+}
+
+// signer signs and verifies authIds with the keys of now.
+func (c *call) signer() *wire.AuthIDs {
+	keys := c.h.cfg.AuthIDs()
+	if keys == c.authIDKeys {
+		return c.authIDs
+	}
+	made, err := wire.NewAuthIDs(*keys)
+	if err != nil {
+		panic(err) // they are derived, and New has checked the first
+	}
+	c.authIDs, c.authIDKeys = made, keys
+	return made
 }
 
 func (c *call) context() context.Context { return c.r.Context() }

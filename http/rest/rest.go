@@ -52,8 +52,13 @@ type Config struct {
 	Journeys Journeys
 	Sessions Sessions
 	Realms   Realms
-	// AuthIDs sign and verify the authId.
-	AuthIDs wire.AuthIDKeys
+	// AuthIDs are the keys that sign and verify the authId. It is asked for each
+	// request that has one: the same pointer means the same keys. One that is
+	// too short makes a request panic.
+	AuthIDs func() *wire.AuthIDKeys
+	// Current is nil when this member is not cut off from the others, and may
+	// say of an authId that no key has signed it. nil says that it never is.
+	Current func(context.Context) error
 	Cookies Cookies
 	// GotoAllowed says whether a goto or gotoOnFail parameter may lead to
 	// target in a realm with these settings.
@@ -117,9 +122,7 @@ func New(cfg Config) (*Handler, error) {
 	need(cfg.GotoAllowed != nil, "GotoAllowed")
 	need(cfg.Log != nil, "Log")
 	need(cfg.Resources.Documents == nil || cfg.Resources.NodeTypes != nil, "Resources.NodeTypes")
-	if _, err := wire.NewAuthIDs(cfg.AuthIDs); err != nil {
-		faults = append(faults, fmt.Errorf("rest: AuthIDs: %w", err))
-	}
+	need(cfg.AuthIDs != nil, "AuthIDs")
 	if cfg.Path != "" && (!strings.HasPrefix(cfg.Path, "/") || strings.HasSuffix(cfg.Path, "/")) {
 		faults = append(faults, fmt.Errorf("rest: Path %q must start and not end with a slash", cfg.Path))
 	}
@@ -142,6 +145,9 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.TransactionID == nil {
 		cfg.TransactionID = func(context.Context) string { return "" }
 	}
+	if cfg.Current == nil {
+		cfg.Current = func(context.Context) error { return nil }
+	}
 	if cfg.Begins == nil {
 		cfg.Begins = func(context.Context) bool { return true }
 	}
@@ -150,16 +156,8 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", cookies: cookies, cors: cors}
 	h.endpoints = h.table()
-	h.calls.New = func() any { return h.newCall() }
+	h.calls.New = func() any { return &call{buf: make([]byte, 0, bufferSize)} }
 	return h, nil
-}
-
-func (h *Handler) newCall() *call {
-	authIDs, err := wire.NewAuthIDs(h.cfg.AuthIDs)
-	if err != nil {
-		panic(err) // New has checked the keys
-	}
-	return &call{buf: make([]byte, 0, bufferSize), authIDs: authIDs}
 }
 
 // ServeHTTP answers one request.

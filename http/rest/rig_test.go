@@ -65,7 +65,7 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 		Journeys:    noJourneys{},
 		Sessions:    r.store,
 		Realms:      memoryRealms{"/": settingsOf(t, "AMCtxId"), "/alpha": settingsOf(t, "AMCtxId", "LoginLocation", "am.x")},
-		AuthIDs:     wire.AuthIDKeys{Active: bytes.Repeat([]byte{7}, wire.MinKey)},
+		AuthIDs:     sync.OnceValue(func() *wire.AuthIDKeys { return &wire.AuthIDKeys{Active: bytes.Repeat([]byte{7}, wire.MinKey)} }),
 		Cookies:     Cookies{HTTPOnly: true},
 		GotoAllowed: func(target string, _ *realm.Settings) bool { return target == "https://app.example.com/" },
 		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),

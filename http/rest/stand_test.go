@@ -97,7 +97,7 @@ func newStand(tb testing.TB) *stand {
 		Journeys:      s.journeys,
 		Sessions:      s.sessions,
 		Realms:        s.realms,
-		AuthIDs:       authIDs,
+		AuthIDs:       func() *wire.AuthIDKeys { return &authIDs },
 		Cookies:       rest.Cookies{HTTPOnly: true},
 		GotoAllowed:   func(target string, _ *realm.Settings) bool { return strings.HasPrefix(target, "/") },
 		TransactionID: func(context.Context) string { return "tx-1" },

@@ -90,7 +90,7 @@ func startCluster(ts *testscript.TestScript, args []string) {
 	h, err := rest.New(rest.Config{
 		Path:     "/am",
 		Journeys: struct{ rest.Journeys }{}, Sessions: struct{ rest.Sessions }{}, Realms: struct{ rest.Realms }{},
-		AuthIDs:     wire.AuthIDKeys{Active: master.Derive(secret.AuthID)},
+		AuthIDs:     sync.OnceValue(func() *wire.AuthIDKeys { return &wire.AuthIDKeys{Active: master.Derive(secret.AuthID)} }),
 		GotoAllowed: func(string, *realm.Settings) bool { return false },
 		Resources:   rest.Resources{Members: members, OperatorToken: rest.OperatorToken(master.OperatorToken().Reveal())},
 		Log:         slog.New(slog.DiscardHandler),

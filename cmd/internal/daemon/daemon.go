@@ -21,11 +21,9 @@ import (
 	"sojourn/cmd/internal/config"
 	"sojourn/cmd/internal/secret"
 	"sojourn/cts"
-	"sojourn/cts/session"
 	"sojourn/cts/sessions"
 	"sojourn/http/rest"
 	"sojourn/http/server"
-	"sojourn/http/wire"
 )
 
 // Config is what a member needs beside its own configuration.
@@ -51,6 +49,7 @@ type Daemon struct {
 	near     *neighbours
 	store    *cts.Store
 	registry *registry
+	keys     *keys
 	removed  chan struct{}      // closed when this run is taken to be over
 	ledger   sync.WaitGroup     // what keeps the registry
 	unfollow context.CancelFunc // ends it
@@ -110,8 +109,11 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 		all, _ := d.store.Configured()
 		return all
 	}
-	told.tell(catalog, d.registry)
-	d.sessions, err = sessions.New(sessions.Config{Store: tokens{d.store}, Keys: d.tokenKeys(), ServerID: c.Cookie.LBValue})
+	if d.keys, err = newKeys(d.store, d.store.Current, c.Secret, c.Log.With("part", "keys")); err != nil {
+		return nil, fmt.Errorf("make the keys: %w", err)
+	}
+	told.tell(catalog, d.registry, d.keys)
+	d.sessions, err = sessions.New(sessions.Config{Store: tokens{d.store}, Keys: d.keys.Marks, ServerID: c.Cookie.LBValue})
 	if err != nil {
 		return nil, fmt.Errorf("make sessions: %w", err)
 	}
@@ -137,11 +139,13 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 type news struct {
 	catalog  atomic.Pointer[actors.Catalog]
 	registry atomic.Pointer[registry]
+	keys     atomic.Pointer[keys]
 }
 
-func (n *news) tell(c *actors.Catalog, r *registry) {
+func (n *news) tell(c *actors.Catalog, r *registry, k *keys) {
 	n.catalog.Store(c)
 	n.registry.Store(r)
+	n.keys.Store(k)
 }
 
 func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
@@ -150,6 +154,9 @@ func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
 	}
 	if r := n.registry.Load(); r != nil && (kind == realm.KindRun || kind == "") {
 		r.look()
+	}
+	if k := n.keys.Load(); k != nil && (kind == realm.KindKeys || kind == "") {
+		k.changed()
 	}
 }
 
@@ -233,13 +240,6 @@ func atRestKeys(c Config) ([]byte, error) {
 	return c.Secret.Derive(secret.AtRest), nil
 }
 
-func (d *Daemon) tokenKeys() session.Keys {
-	return session.Keys{
-		Secret: d.config.Secret.Derive(secret.TokenSecret),
-		Mark:   d.config.Secret.Derive(secret.TokenMark),
-	}
-}
-
 func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	c := d.config
 	var err error
@@ -265,7 +265,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Catalog:    catalog,
 		Users:      users,
 		Sessions:   d.sessions,
-		Keys:       d.tokenKeys(),
+		Keys:       d.keys.current.Load().marks, // for the ids of sessions, which no rotation changes
 		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
 		Suffix:     c.UserSuffix,
 		Meter:      &actors.Meters{},
@@ -293,7 +293,8 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		Journeys: d.journeys,
 		Sessions: d.sessions,
 		Realms:   catalog,
-		AuthIDs:  wire.AuthIDKeys{Active: c.Secret.Derive(secret.AuthID)},
+		AuthIDs:  d.keys.AuthIDs,
+		Current:  d.keys.Current,
 		Cookies: rest.Cookies{
 			Name: c.Cookie.Name, Secure: c.Cookie.Secure, HTTPOnly: c.Cookie.HTTPOnly, SameSite: c.Cookie.SameSite,
 			Domains: c.Cookie.Domains, LBName: c.Cookie.LBName, LBValue: c.Cookie.LBValue,

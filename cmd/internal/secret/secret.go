@@ -156,12 +156,18 @@ func Purposes() []Purpose {
 // Derive returns the key for a purpose: Size bytes, always the same for the
 // same secret.
 func (s Secret) Derive(p Purpose) []byte {
+	return s.Expand(string(p), Size)
+}
+
+// Expand returns the key of a label that is not a Purpose, size bytes, which may
+// be up to 255 * 32. Package keyring says which labels there are.
+func (s Secret) Expand(label string, size int) []byte {
 	if len(s.root) == 0 {
 		panic("secret: derive from no secret")
 	}
-	key, err := hkdf.Expand(sha256.New, s.root, string(p), Size)
+	key, err := hkdf.Expand(sha256.New, s.root, label, size)
 	if err != nil {
-		panic(fmt.Sprintf("secret: expand %s: %v", p, err)) // only for lengths that Size is not
+		panic(fmt.Sprintf("secret: expand %s: %v", label, err)) // only for sizes beyond the bound
 	}
 	return key
 }
