@@ -36,9 +36,10 @@ type bodyKind byte
 const (
 	waits bodyKind = 1
 	// decided is an end that the token store has decided: the journey's session
-	// was created.
+	// was created there.
 	decided bodyKind = 2
-	// failed is any other end: the record itself decides it.
+	// failed is any other end, also a success whose session its holder keeps: the
+	// record itself decides it.
 	failed bodyKind = 3
 )
 
@@ -123,11 +124,12 @@ const (
 	endNoSession
 	endLockout
 	endDetails
+	endReplaced
 )
 
 func (e *ended) append(raw []byte) []byte {
 	var flags byte
-	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil} {
+	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil, e.replaced != ""} {
 		if set {
 			flags |= 1 << i
 		}
@@ -138,6 +140,9 @@ func (e *ended) append(raw []byte) []byte {
 		for _, name := range slices.Sorted(maps.Keys(e.details)) {
 			raw = appendText(appendText(raw, name), e.details[name])
 		}
+	}
+	if e.replaced != "" {
+		raw = appendText(raw, string(e.replaced))
 	}
 	return raw
 }
@@ -204,6 +209,9 @@ func (r *texts) ended() *ended {
 			name := r.text()
 			e.details[name] = r.text()
 		}
+	}
+	if flags&endReplaced != 0 {
+		e.replaced = session.Handle(r.text())
 	}
 	return e
 }

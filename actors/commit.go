@@ -28,7 +28,8 @@ func (j *Journeys) confirm(ctx context.Context, s *stepping) error {
 // commit has what came of a step accepted by a majority, and makes its reply.
 // The success of a journey is the exception: which answers make its session a
 // majority knows already (choose), the command that created it has decided the
-// rest, and whoever runs the step again comes to the same.
+// rest, and whoever runs the step again comes to the same. A session that its
+// holder keeps is created by no command: its end is one like any other.
 func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	if s.err != nil { // another user's: the journey is over
 		j.counts.failed.Add(1)
@@ -39,10 +40,13 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 		if s.done.Success && !s.done.NoSession && !s.undecided {
 			kind = decided
 		}
-		if err := j.end(ctx, s, kind, endedOf(s.done, s.token)); err != nil {
+		if err := j.end(ctx, s, kind, endedOf(s)); err != nil {
 			return err
 		}
 		j.audit(s) //nolint:contextcheck // a log line is not the request's
+		if err := j.supersede(ctx, s); err != nil {
+			return err
+		}
 		s.reply = journey.Reply{Realm: s.plan.Realm, Done: s.done, Token: s.token}
 		return nil
 	}
@@ -94,7 +98,7 @@ func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
 	if s.begins() {
 		as = begins
 	}
-	if s.err == nil && s.m != nil && s.decides(j.config.Self, r) {
+	if s.err == nil && s.replaced == nil && s.m != nil && s.decides(j.config.Self, r) {
 		return j.entrust(s, r, as) //nolint:contextcheck // what is sent goes on after the request
 	}
 	return j.put(ctx, s, r, as)

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,37 @@ type memorySessions struct {
 	err       atomic.Pointer[session.UnavailableError]
 	replaced  atomic.Pointer[session.ID]
 	ended     atomic.Bool // the journey's session was there and is gone
+	refuse    atomic.Pointer[error]
+	made      atomic.Int32 // how many tokens of sessions that their holders keep
+	over      []session.Handle
+}
+
+// End notes what has ended.
+func (s *memorySessions) End(ctx context.Context, why session.Cause, all ...session.Session) ([]bool, error) {
+	handles := make([]session.Handle, len(all))
+	for i := range all {
+		handles[i] = all[i].Handle()
+	}
+	return s.EndByHandle(ctx, why, handles...)
+}
+
+func (s *memorySessions) EndByHandle(_ context.Context, why session.Cause, handles ...session.Handle) ([]bool, error) {
+	if err := s.err.Load(); err != nil {
+		return nil, err
+	}
+	if why.Reason != session.Upgraded {
+		panic("a session ends for " + why.Reason.String())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = append(s.over, handles...)
+	return make([]bool, len(handles)), nil
+}
+
+func (s *memorySessions) gone() []session.Handle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.over)
 }
 
 func (s *memorySessions) Create(_ context.Context, c session.Creation) (session.Created, error) {
@@ -133,8 +165,16 @@ func (s *memorySessions) Create(_ context.Context, c session.Creation) (session.
 	if s.ended.Load() {
 		return session.Created{}, session.ErrNotFound
 	}
+	if err := s.refuse.Load(); err != nil {
+		return session.Created{}, *err
+	}
 	s.calls.Add(1)
 	x := c.Session
+	if c.ClientSide {
+		// Each token of one session is another.
+		token := fmt.Sprintf("%s %d for %s", x.ID, s.made.Add(1), x.Principal.Username)
+		return session.Created{Session: x.KeptByHolder(), Token: session.TokenID(token)}, nil
+	}
 	s.replaced.Store(nil)
 	if c.Replaces != nil {
 		s.replaced.Store(&c.Replaces.ID)

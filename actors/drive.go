@@ -23,7 +23,6 @@ func (j *Journeys) drive(ctx context.Context, s *stepping) (err error) {
 			err = fmt.Errorf("a step of tree %s panicked", s.plan.Name)
 		}
 	}()
-	s.plan = s.plan.Of(s.state)
 	once := Once{Journey: s.id, Step: s.step, Digest: s.digest, Until: s.ref.Expires}
 	for {
 		switch now := s.next.(type) {
@@ -68,26 +67,35 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x = x.Upgrading(*caller)
 		c.Replaces, c.Keeps = caller, s.settings.KeepsUpgraded
 	}
-	// A client-side session is in no store, and all tokens of a journey's are one
-	// session. Only what it takes the place of must not go for nothing.
-	s.undecided = c.ClientSide
-	if !s.undecided || c.Replaces != nil {
+	// A client-side session is in no store, all tokens of a journey's are one
+	// session, and what it takes the place of ends after the journey.
+	if s.undecided = c.ClientSide; !s.undecided {
 		if err := s.keep.choose(ctx, s); err != nil {
 			return err
 		}
 	}
 	c.Session = x
 	made, err := j.config.Sessions.Create(ctx, c)
-	if errors.Is(err, session.ErrNotFound) {
+	var size *session.SizeError
+	switch {
+	case errors.Is(err, session.ErrNotFound):
 		return journey.ErrGone // its session was created before, and has ended
-	}
-	if err != nil {
+	case errors.Is(err, session.ErrQuota):
+		s.done = &journey.Done{Message: session.ErrQuota.Error()}
+		return nil
+	case errors.As(err, &size):
+		s.done = &journey.Done{Message: tooLarge, Err: err}
+		return nil
+	case err != nil:
 		return err
 	}
 	if !samePrincipal(made.Session.Principal, x.Principal) {
 		return journey.ErrGone // its session was created before, by other answers
 	}
 	done.Session, s.token = made.Session, made.Token
+	if made.Session.ClientSide && !c.Keeps {
+		s.replaced = c.Replaces
+	}
 	return nil
 }
 
@@ -95,7 +103,7 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 // made: the session's command names the journey and not the step, so that it
 // would not tell the answers of a member that is no longer the leader from
 // those that the leader has answered. A journey that nobody has a record of is
-// decided by its session alone.
+// decided by its session alone, or by its end where its holder keeps the session.
 func (j *Journeys) choose(ctx context.Context, s *stepping) error {
 	if s.solo || s.lead.record == nil || s.body.taken && s.lead.mine && s.lead.certain {
 		return nil

@@ -18,12 +18,19 @@ type ended struct {
 	url, message string
 	details      map[string]string // nil for most
 	token        session.TokenID
+	// replaced is the session that has to end before the reply is given; empty
+	// for none, and where the token store has seen to it.
+	replaced session.Handle
 }
 
-func endedOf(done *journey.Done, token session.TokenID) *ended {
+func endedOf(s *stepping) *ended {
+	done := s.done
 	e := &ended{
 		success: done.Success, noSession: done.NoSession, lockout: done.Lockout,
-		url: done.URL, message: done.Message, details: done.Details, token: token,
+		url: done.URL, message: done.Message, details: done.Details, token: s.token,
+	}
+	if s.replaced != nil {
+		e.replaced = s.replaced.Handle()
 	}
 	if len(done.PropertyDetails) > 0 {
 		e.details = maps.Clone(done.Details)

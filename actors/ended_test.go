@@ -36,7 +36,7 @@ func TestEnded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := endedOf(&tc.done, "token").reply("/r")
+			got := endedOf(&stepping{done: &tc.done, token: "token"}).reply("/r")
 			want := journey.Reply{Realm: "/r", Token: "token", Done: &tc.want}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("given again: %+v\nwant %+v", *got.Done, *want.Done)

@@ -58,6 +58,8 @@ type stepping struct {
 	// undecided says that nothing but the journey's own record knows of the end:
 	// there is no session in the store.
 	undecided bool
+	// replaced is the session that is to end once the journey's end is committed.
+	replaced *session.Session
 
 	// What is answered. carried is the record that the asker is to accept.
 	reply   journey.Reply
@@ -157,7 +159,7 @@ func (j *Journeys) atOnce(s *stepping) bool {
 		s.err = j.commit(j.base, s)
 		return true
 	case again, tooLate:
-		if !s.lead.certain {
+		if !s.lead.certain || s.body.end != nil && s.body.end.replaced != "" {
 			return false
 		}
 		j.give(s)
@@ -248,7 +250,7 @@ func (j *Journeys) carry(ctx context.Context, s *stepping) {
 			s.err = unavailable(context.Cause(ctx))
 			return
 		}
-		s.err, s.ask, s.done, s.token, s.undecided = nil, nil, nil, "", false
+		s.err, s.ask, s.done, s.token, s.undecided, s.replaced = nil, nil, nil, "", false, nil
 		j.decide(s)
 		j.act(ctx, s)
 	}
@@ -269,7 +271,13 @@ func (j *Journeys) act(ctx context.Context, s *stepping) {
 			}
 		}
 	case again, tooLate:
-		if s.err = s.keep.confirm(ctx, s); s.err == nil {
+		if s.err = s.keep.confirm(ctx, s); s.err != nil {
+			return
+		}
+		if s.verdict == again {
+			s.err = j.supersedeAgain(ctx, s.body.end)
+		}
+		if s.err == nil {
 			j.give(s)
 		}
 	case unsure:

@@ -137,10 +137,6 @@ func (r *reader) command(op Op, version byte) Command {
 		return c
 	case OpPutToken:
 		return r.putToken()
-	case OpDeny:
-		return r.deny()
-	case OpDenyUser:
-		return r.denyUser()
 	case OpSetProperties:
 		return SetProperties{ID: r.ID(), Properties: r.strings()}
 	case OpPutIdentity:
@@ -172,13 +168,6 @@ func (r *reader) putSession() Command {
 	}
 	c.Session = r.session()
 	return c
-}
-
-func appendReason(b []byte, reason session.Reason) ([]byte, error) {
-	if reason.String() == "" {
-		return b, malformed("no reason %d", reason)
-	}
-	return append(b, byte(reason)), nil
 }
 
 func (r *reader) reason() session.Reason {
@@ -247,10 +236,7 @@ func (c DeleteSessions) appendPayload(b []byte) ([]byte, error) {
 		return b, fmt.Errorf("%d sessions to delete at once, at most %d", len(c.IDs), MaxDelete)
 	}
 	if c.Reason != 0 {
-		var err error
-		if b, err = appendReason(b, c.Reason); err != nil {
-			return b, err
-		}
+		b = append(b, byte(c.Reason))
 	}
 	b = appendTime(b, c.At)
 	b = binary.AppendUvarint(b, uint64(len(c.IDs)))

@@ -12,6 +12,7 @@ import (
 const (
 	PropertyContextID = "AMCtxId"  // AM's audit id of the session
 	PropertyNodeType  = "NodeType" // what nodes of the journey added, "Name|Name|"
+	PropertyReference = "XUSRef"   // the audit id that a session keeps through upgrades
 	// PropertyWebhooks names the logout webhooks that are to hear of the end of
 	// the session, "Name|Name|": see AddWebhook.
 	PropertyWebhooks = "am.protected.webhooks"
@@ -31,7 +32,7 @@ func derived() []string {
 func Protected(name string) bool {
 	switch name {
 	case PropertyContextID, PropertyNodeType, PropertyWebhooks, "amlbcookie", "AuthType", "FullLoginURL", "Host", "HostName", "IndexType",
-		"Locale", "loginURL", "successURL", "XUSRef", "OidcSid":
+		"Locale", "loginURL", "successURL", PropertyReference, "OidcSid":
 		return true
 	}
 	return slices.Contains(derived(), name)

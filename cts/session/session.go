@@ -6,9 +6,7 @@
 package session
 
 import (
-	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -22,32 +20,6 @@ import (
 type ID [16]byte
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
-
-// Handle names a session to list or end it; it opens nothing.
-type Handle string
-
-const handlePrefix = "shandle:"
-
-// ErrHandle says that a text is not a session handle.
-var ErrHandle = errors.New("not a session handle")
-
-// Handle returns the session's handle.
-func (id ID) Handle() Handle {
-	return Handle(handlePrefix + base64.RawURLEncoding.EncodeToString(id[:]))
-}
-
-// ID reads a handle back.
-func (h Handle) ID() (ID, error) {
-	var id ID
-	if len(h) < len(handlePrefix) || h[:len(handlePrefix)] != handlePrefix {
-		return id, ErrHandle
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(string(h[len(handlePrefix):]))
-	if err != nil || len(raw) != len(id) {
-		return id, ErrHandle
-	}
-	return ID(raw), nil
-}
 
 // TokenID is the secret that a client presents. It prints as [redacted].
 type TokenID string
@@ -95,7 +67,11 @@ type Session struct {
 	// journey, it is one session.
 	Journey [16]byte
 	// Admin marks a session whose holder may use the administration API.
-	Admin      bool
+	Admin bool
+	// ClientSide marks a session that its holder keeps, inside its token: the
+	// token store knows nothing of it until it is denied, and does not store the
+	// mark.
+	ClientSide bool
 	Properties map[string]string
 }
 
@@ -164,13 +140,17 @@ func (s Session) WithProperties(changes map[string]string) Session {
 
 // Upgrading returns the session as the successor of old in a session upgrade
 // (am-contract section 5.4): it keeps old's trees and properties below its
-// own, and never has a lower level.
+// own, and never has a lower level. A cross-upgrade reference is that of the
+// first of them.
 func (s Session) Upgrading(old Session) Session {
 	properties := maps.Clone(old.Properties)
 	if properties == nil {
 		properties = make(map[string]string, len(s.Properties))
 	}
 	maps.Copy(properties, s.Properties)
+	if first := old.Properties[PropertyReference]; first != "" {
+		properties[PropertyReference] = first
+	}
 	s.Properties = properties
 	s.AuthLevel = max(s.AuthLevel, old.AuthLevel)
 	trees := slices.Clone(old.Trees)

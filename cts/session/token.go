@@ -38,8 +38,13 @@ const (
 	secretLen = 20
 	markLen   = 12
 	typeCTS   = "CTS"
+	typeJWT   = "JWT"
 	// maxExtensions bounds the middle part of a token, in bytes.
 	maxExtensions = 256
+
+	// MaxToken bounds a token, in bytes: with a cookie's name it has to fit into
+	// the 4096 bytes that browsers keep of a cookie.
+	MaxToken = 4<<10 - 128
 )
 
 // alphabet is that of c66: base64 with "-" for "+", "_" for "/" and, as
@@ -165,21 +170,28 @@ func storageKey(dst []byte, ext string) int {
 	if n < 0 {
 		return -1
 	}
-	rest := raw[:n]
-	for len(rest) > 0 {
-		var key, value []byte
-		var ok bool
-		if key, rest, ok = cutUTF(rest); !ok {
-			return -1
+	value, ok := extension(raw[:n], "SK")
+	if !ok {
+		return -1
+	}
+	return decode(dst, value)
+}
+
+// extension finds the value of one of the extensions.
+func extension(ext []byte, name string) (value []byte, ok bool) {
+	for len(ext) > 0 {
+		var key []byte
+		if key, ext, ok = cutUTF(ext); !ok {
+			return nil, false
 		}
-		if value, rest, ok = cutUTF(rest); !ok {
-			return -1
+		if value, ext, ok = cutUTF(ext); !ok {
+			return nil, false
 		}
-		if string(key) == "SK" {
-			return decode(dst, value)
+		if string(key) == name {
+			return value, true
 		}
 	}
-	return -1
+	return nil, false
 }
 
 func appendUTF[T string | []byte](b []byte, text T) []byte {
@@ -216,4 +228,40 @@ func decode[T string | []byte](dst []byte, text T) int {
 		return -1
 	}
 	return copy(dst, out[:n])
+}
+
+// Carry returns the token of a session that its holder keeps: in AM's grammar
+// the text that says everything stands behind the extensions, and there is no
+// random part.
+//
+//	"*" base64(SI type S1) "*" text
+func Carry(text, server string) TokenID { return carrier(server) + TokenID(text) }
+
+func carrier(server string) TokenID {
+	ext := appendUTF([]byte(nil), "SI")
+	ext = appendUTF(ext, server)
+	ext = appendUTF(ext, "type")
+	ext = appendUTF(ext, typeJWT)
+	ext = appendUTF(ext, "S1")
+	ext = appendUTF(ext, "")
+	return TokenID("*" + c66.EncodeToString(ext) + "*")
+}
+
+// Carries reports whether the session of a token is inside it, and returns the
+// text that says so, which may be anything.
+func (t TokenID) Carries() (text string, ok bool) {
+	if len(t) == 0 || t[0] != '*' {
+		return "", false
+	}
+	ext, text, ok := strings.Cut(string(t[1:]), "*")
+	if !ok || len(ext) > maxExtensions {
+		return "", false
+	}
+	var raw [maxExtensions]byte
+	n := decode(raw[:], ext)
+	if n < 0 {
+		return "", false
+	}
+	kind, ok := extension(raw[:n], "type")
+	return text, ok && string(kind) == typeJWT
 }

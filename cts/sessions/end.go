@@ -2,7 +2,9 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
@@ -11,32 +13,96 @@ import (
 // MaxEnd is how many sessions one call may end.
 const MaxEnd = 500
 
-// End ends sessions and tells which of them were there. It returns when no
-// member calls any of them valid any more.
-func (s *Service) End(ctx context.Context, reason session.Reason, all ...session.Session) ([]bool, error) {
-	ids := make([]session.ID, len(all))
-	for i := range all {
-		ids[i] = all[i].ID
-	}
-	return s.config.Store.Delete(ctx, reason, ids...)
-}
-
-// EndByHandle ends the sessions that handles name and tells of each handle
-// whether it names no valid session any more. That is so of a text that is no
-// handle as well. After an error some may have ended.
-func (s *Service) EndByHandle(ctx context.Context, reason session.Reason, handles ...session.Handle) ([]bool, error) {
-	gone := make([]bool, len(handles))
+// End ends sessions, at most MaxEnd, and tells which of them were there. It
+// returns when no member calls any of them valid any more. Where a realm has no
+// denylist, the holder of a session keeps it until its end, as in AM.
+func (s *Service) End(ctx context.Context, why session.Cause, all ...session.Session) ([]bool, error) {
+	were := make([]bool, len(all))
 	var ids []session.ID
-	for i, handle := range handles {
-		id, err := handle.ID()
-		gone[i] = err != nil
-		if err == nil {
-			ids = append(ids, id)
+	var denials []session.Denial
+	for i := range all {
+		if !all[i].ClientSide {
+			ids = append(ids, all[i].ID)
+			continue
+		}
+		were[i] = true
+		settings, err := s.config.Realms.Realm(ctx, all[i].Principal.Realm)
+		if err != nil {
+			return nil, err
+		}
+		if settings.ClientSide.Denylists {
+			denials = append(denials, all[i].Denial())
 		}
 	}
 	if len(ids) > 0 {
-		if _, err := s.config.Store.Delete(ctx, reason, ids...); err != nil {
+		stored, err := s.config.Store.Delete(ctx, why.Reason, ids...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			if !all[i].ClientSide {
+				were[i], stored = stored[0], stored[1:]
+			}
+		}
+	}
+	if len(denials) > 0 {
+		if err := s.config.Store.Deny(ctx, why.Reason, denials...); err != nil {
+			return nil, err
+		}
+	}
+	for i := range all {
+		if were[i] {
+			s.ended(ctx, why, all[i])
+		}
+	}
+	return were, nil
+}
+
+// EndByHandle ends the sessions that handles name, at most MaxEnd, and tells of
+// each handle whether it names no valid session any more. That is so of a text
+// that is no handle as well. After an error some may have ended.
+//
+// A session that its holder keeps is denied whatever its realm says: its handle
+// does not name it.
+func (s *Service) EndByHandle(ctx context.Context, why session.Cause, handles ...session.Handle) ([]bool, error) {
+	gone := make([]bool, len(handles))
+	var stored []session.Session
+	var denials []session.Denial
+	now := s.config.Now()
+	for i, handle := range handles {
+		id, err := handle.ID()
+		denial, held := handle.Denial()
+		switch {
+		case err != nil, held && !now.Before(denial.Until):
+			gone[i] = true
+		case held:
+			denial.Until = earlier(denial.Until, now.Add(session.MaxHolderLife))
+			denials = append(denials, denial)
+		default:
+			// It is looked at for the audit, which says whose it was.
+			x, err := s.config.Store.Session(ctx, id, 0)
+			if err != nil && !errors.Is(err, session.ErrNotFound) {
+				return gone, err
+			}
+			x.ID = id
+			stored = append(stored, x)
+		}
+	}
+	if len(stored) > 0 {
+		if _, err := s.End(ctx, why, stored...); err != nil {
 			return gone, err
+		}
+		for i, handle := range handles {
+			_, held := handle.Denial()
+			gone[i] = gone[i] || !held
+		}
+	}
+	if len(denials) > 0 {
+		if err := s.config.Store.Deny(ctx, why.Reason, denials...); err != nil {
+			return gone, err
+		}
+		for _, d := range denials {
+			s.ended(ctx, why, session.Session{ID: d.ID, ClientSide: true, Created: d.Until.Add(-time.Second), Policy: session.Policy{MaxSession: time.Second}})
 		}
 	}
 	for i := range gone {
@@ -45,15 +111,64 @@ func (s *Service) EndByHandle(ctx context.Context, reason session.Reason, handle
 	return gone, nil
 }
 
-// EndAllOf ends every session of a user, a batch at a time. Names compare as
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// EndAllOf ends the sessions of a user, of those that holders keep only where
+// the realm wants that of a logout (statelessLogoutByUser). Names compare as
 // identity.Key does.
-func (s *Service) EndAllOf(ctx context.Context, reason session.Reason, r realm.Name, username string) error {
+func (s *Service) EndAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error {
+	settings, err := s.config.Realms.Realm(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := s.deleteAllOf(ctx, why, r, username); err != nil || !settings.ClientSide.LogoutByUser {
+		return err
+	}
+	return s.denyAllOf(ctx, why, r, username, s.config.Now())
+}
+
+// Expel ends the sessions of a user who may not log in any more. Those that
+// holders keep end where the realm has a denylist or wants it of a logout.
+func (s *Service) Expel(ctx context.Context, why session.Cause, r realm.Name, username string) error {
+	settings, err := s.config.Realms.Realm(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := s.deleteAllOf(ctx, why, r, username); err != nil {
+		return err
+	}
+	if !settings.ClientSide.Denylists && !settings.ClientSide.LogoutByUser {
+		return nil
+	}
+	return s.denyAllOf(ctx, why, r, username, s.config.Now().Add(skew))
+}
+
+// skew is how far the clocks of members may be apart, so that a session of a
+// user who is expelled does not seem to be made later than that. Nobody logs in
+// as that user meanwhile.
+const skew = 10 * time.Second
+
+func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name, username string, at time.Time) error {
+	if err := s.config.Store.DenyUser(ctx, r, username, at, at.Add(session.MaxHolderLife)); err != nil {
+		return err
+	}
+	s.loggedOut(ctx, why, r, username)
+	return nil
+}
+
+// deleteAllOf ends what the token store has of a user, a batch at a time.
+func (s *Service) deleteAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error {
 	for {
 		found, err := s.config.Store.SessionsOf(ctx, r, username, MaxEnd)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		ended, err := s.End(ctx, reason, found...)
+		ended, err := s.End(ctx, why, found...)
 		if err != nil {
 			return err
 		}

@@ -7,9 +7,12 @@ package sessions
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"time"
 
 	"sojourn/actors/realm"
+	"sojourn/cts/clientside"
 	"sojourn/cts/session"
 )
 
@@ -33,38 +36,96 @@ type Store interface {
 	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
 	// SessionsOf lists at most limit sessions of a user.
 	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
+
+	// Deny ends sessions that their holders keep. It returns when no member calls
+	// any of them valid any more; so does DenyUser, which ends all of a user that
+	// were created before at, and need not be remembered after until.
+	Deny(ctx context.Context, reason session.Reason, all ...session.Denial) error
+	DenyUser(ctx context.Context, r realm.Name, username string, at, until time.Time) error
+	// Denied reports whether a session that its holder keeps was ended. It asks
+	// nobody else.
+	Denied(ctx context.Context, x session.Session) (bool, error)
 }
 
-// Config is what a Service needs.
+// Realms knows the settings of realms, which must not be changed. A realm that
+// is gone has the defaults: what was made in it may outlive it.
+type Realms interface {
+	Realm(ctx context.Context, name realm.Name) (*realm.Settings, error)
+}
+
+// Config is what a Service needs. Everything is required.
 type Config struct {
-	Store Store
+	Store  Store
+	Realms Realms
 	// Keys make and read the tokens of sessions that the store keeps. It is asked
 	// for each token: marks rotate.
 	Keys func() session.Keys
+	// HolderKeys are those that seal and open the tokens of sessions that their
+	// holders keep. It is asked for each token too.
+	HolderKeys func() *clientside.Keys
 	// ServerID is shown in tokens as AM shows its server id ("01").
 	ServerID string
+	// Audit takes one line for each session that is made, ended or changed.
+	Audit *slog.Logger
+	// TransactionID names the request that a context is of, empty for none.
+	TransactionID func(context.Context) string
+	Now           func() time.Time
+	Rand          io.Reader
 }
 
 // Service makes, finds and ends authenticated sessions. It is safe for
 // concurrent use.
-type Service struct{ config Config }
+type Service struct {
+	config Config
+	codec  *clientside.Codec
+	opened *opened
+}
 
 // New checks the configuration.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.Keys == nil {
-		return nil, errors.New("sessions: a store and keys are required")
+	if c.Store == nil || c.Realms == nil || c.Keys == nil || c.HolderKeys == nil ||
+		c.Audit == nil || c.TransactionID == nil || c.Now == nil || c.Rand == nil {
+		return nil, errors.New("sessions: something that is required is missing")
 	}
-	return &Service{c}, nil
+	return &Service{c, clientside.New(c.HolderKeys, c.Rand), newOpened(maxOpened)}, nil
 }
 
 // Create makes the session of a journey and the token that opens it. Called
 // again for the same journey it returns what the first call made, or
 // session.ErrNotFound if that session has ended. It is session.ErrQuota when
-// the user may have no more sessions.
+// the user may have no more sessions, and a *session.SizeError when the session
+// does not fit into a token.
+//
+// A session that its holder keeps is nothing but its token: nothing is written,
+// and what it replaces does not end.
 func (s *Service) Create(ctx context.Context, c session.Creation) (session.Created, error) {
+	if c.ClientSide {
+		return s.hold(ctx, c.Session)
+	}
+	var held *session.Session // of those that the store cannot replace
+	if c.Replaces != nil && c.Replaces.ClientSide {
+		if !c.Keeps {
+			held = c.Replaces
+		}
+		c.Replaces = nil
+	}
 	made, err := s.config.Store.Create(ctx, c)
 	if err != nil {
 		return session.Created{}, err
+	}
+	if !made.Existed {
+		s.created(ctx, made.Session)
+		for _, x := range made.Ended {
+			s.ended(ctx, session.Cause{Reason: session.Destroyed}, x)
+		}
+		if c.Replaces != nil && !c.Keeps {
+			s.ended(ctx, upgraded(made.Session), *c.Replaces)
+		}
+	}
+	if held != nil {
+		if _, err := s.End(ctx, upgraded(made.Session), *held); err != nil {
+			return session.Created{}, err
+		}
 	}
 	return session.Created{
 		Session: made.Session,
@@ -73,9 +134,16 @@ func (s *Service) Create(ctx context.Context, c session.Creation) (session.Creat
 	}, nil
 }
 
+func upgraded(by session.Session) session.Cause {
+	return session.Cause{Reason: session.Upgraded, By: by.Principal.UniversalID}
+}
+
 // Session returns the valid session that a token opens. A token that is none of
 // ours opens none: session.ErrNotFound.
 func (s *Service) Session(ctx context.Context, token session.TokenID) (session.Session, error) {
+	if text, ok := token.Carries(); ok {
+		return s.held(ctx, text)
+	}
 	id, index, err := s.config.Keys().Parse(token)
 	if err != nil {
 		return session.Session{}, session.ErrNotFound
@@ -83,17 +151,30 @@ func (s *Service) Session(ctx context.Context, token session.TokenID) (session.S
 	return s.config.Store.Session(ctx, id, index)
 }
 
-// Touch notes that a session was used at now. It does not block.
-func (s *Service) Touch(x session.Session, now time.Time) { s.config.Store.Touch(x.ID, now) }
-
-// SetProperties changes the named properties of a session, an empty value
-// removes one, and returns the session as it is then.
-func (s *Service) SetProperties(ctx context.Context, x session.Session, changes map[string]string) (session.Session, error) {
-	return s.config.Store.SetProperties(ctx, x.ID, changes)
+// Touch notes that a session was used at now. It does not block. Of a session
+// that its holder keeps nobody notes it.
+func (s *Service) Touch(x session.Session, now time.Time) {
+	if !x.ClientSide {
+		s.config.Store.Touch(x.ID, now)
+	}
 }
 
-// SessionsOf lists at most limit sessions of a user. Names compare as
-// identity.Key does.
+// SetProperties changes the named properties of a session, an empty value
+// removes one, and returns the session as it is then. by is the Cause's. One
+// that its holder keeps cannot change: session.ErrClientSide.
+func (s *Service) SetProperties(ctx context.Context, x session.Session, changes map[string]string, by string) (session.Session, error) {
+	if x.ClientSide {
+		return session.Session{}, session.ErrClientSide
+	}
+	now, err := s.config.Store.SetProperties(ctx, x.ID, changes)
+	if err == nil {
+		s.changed(ctx, by, now)
+	}
+	return now, err
+}
+
+// SessionsOf lists at most limit sessions of a user that the token store keeps:
+// nobody has a list of the others. Names compare as identity.Key does.
 func (s *Service) SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error) {
 	return s.config.Store.SessionsOf(ctx, r, username, limit)
 }

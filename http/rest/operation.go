@@ -114,6 +114,10 @@ func allowed(operations []operation, path []string) string {
 	return strings.TrimPrefix(verbs, ", ")
 }
 
+// byOperator stands for the bearer of the operator's token where it is noted who
+// did something.
+const byOperator = "operator"
+
 // admit judges who asks. An unknown or dead session is 401, a session without
 // the right 403, and a store that cannot tell is neither.
 func (c *call) admit(g guard) error {
@@ -127,7 +131,7 @@ func (c *call) admit(g guard) error {
 	case err != nil:
 		return err
 	case operator:
-		c.by = "operator"
+		c.by = byOperator
 		return nil
 	}
 	caller, err := c.caller()

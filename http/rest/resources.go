@@ -19,12 +19,9 @@ type Resources struct {
 	Documents  Documents
 	// NodeTypes are those that trees may use. Required with Documents.
 	NodeTypes *node.Registry
-	// CheckWebhook says why this member would not call a webhook; nil: it calls
-	// all. The client is told the error's text.
-	CheckWebhook func(realm.Webhook) error
-	Health       Health
-	Backups      Backups
-	Members      Members
+	Health    Health
+	Backups   Backups
+	Members   Members
 	// OperatorToken opens every operation when it is presented as a bearer
 	// token. Empty, no token does.
 	OperatorToken OperatorToken
@@ -37,16 +34,16 @@ type Resources struct {
 // them valid any more.
 type SessionAdmin interface {
 	// End ends sessions and tells which of them were there.
-	End(ctx context.Context, reason session.Reason, all ...session.Session) ([]bool, error)
+	End(ctx context.Context, why session.Cause, all ...session.Session) ([]bool, error)
 	// EndByHandle tells of each handle whether it names no valid session any
 	// more; a text that is no handle names none. After an error some may have
 	// ended.
-	EndByHandle(ctx context.Context, reason session.Reason, handles ...session.Handle) ([]bool, error)
+	EndByHandle(ctx context.Context, why session.Cause, handles ...session.Handle) ([]bool, error)
 	// EndAllOf ends every session of a user. Names compare as identity.Key does.
-	EndAllOf(ctx context.Context, reason session.Reason, r realm.Name, username string) error
+	EndAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error
 	// SetProperties changes the named properties, an empty value removes one,
-	// and returns the session as it is then.
-	SetProperties(ctx context.Context, x session.Session, changes map[string]string) (session.Session, error)
+	// and returns the session as it is then. by is the Cause's.
+	SetProperties(ctx context.Context, x session.Session, changes map[string]string, by string) (session.Session, error)
 	// SessionsOf lists at most limit sessions of a user. Names compare as
 	// identity.Key does.
 	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)

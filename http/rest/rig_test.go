@@ -251,7 +251,7 @@ func (m *memorySessions) Touch(x session.Session, now time.Time) {
 	}
 }
 
-func (m *memorySessions) End(_ context.Context, _ session.Reason, all ...session.Session) ([]bool, error) {
+func (m *memorySessions) End(_ context.Context, _ session.Cause, all ...session.Session) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
@@ -266,7 +266,7 @@ func (m *memorySessions) End(_ context.Context, _ session.Reason, all ...session
 }
 
 // EndByHandle can end all but those that are stuck.
-func (m *memorySessions) EndByHandle(_ context.Context, _ session.Reason, handles ...session.Handle) ([]bool, error) {
+func (m *memorySessions) EndByHandle(_ context.Context, _ session.Cause, handles ...session.Handle) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	gone := make([]bool, len(handles))
@@ -283,15 +283,15 @@ func (m *memorySessions) EndByHandle(_ context.Context, _ session.Reason, handle
 	return gone, m.fail
 }
 
-func (m *memorySessions) EndAllOf(ctx context.Context, reason session.Reason, where realm.Name, username string) error {
+func (m *memorySessions) EndAllOf(ctx context.Context, why session.Cause, where realm.Name, username string) error {
 	all, err := m.SessionsOf(ctx, where, username, len(m.all))
 	if err == nil {
-		_, err = m.End(ctx, reason, all...)
+		_, err = m.End(ctx, why, all...)
 	}
 	return err
 }
 
-func (m *memorySessions) SetProperties(_ context.Context, x session.Session, changes map[string]string) (session.Session, error) {
+func (m *memorySessions) SetProperties(_ context.Context, x session.Session, changes map[string]string, _ string) (session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := x.ID

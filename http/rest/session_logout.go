@@ -27,7 +27,8 @@ func logout(c *call) error {
 	result := `{"result":"Successfully logged out"}`
 	found, err := c.session(token)
 	if err == nil {
-		_, err = c.h.cfg.Resources.Sessions.End(c.context(), session.Logout, found)
+		c.by = found.Principal.UniversalID // whoever holds a token may end its session
+		_, err = c.h.cfg.Resources.Sessions.End(c.context(), c.cause(session.Logout), found)
 	}
 	switch {
 	case absent(err):
@@ -44,6 +45,9 @@ func logout(c *call) error {
 	}
 	return c.answer(append(c.buf[:0], result...))
 }
+
+// cause is why a session ends, by whom the guard let in.
+func (c *call) cause(r session.Reason) session.Cause { return session.Cause{Reason: r, By: c.by} }
 
 // maxHandles bounds the sessions that one call may end.
 const maxHandles = 500
@@ -68,7 +72,7 @@ func logoutByHandle(c *call) error {
 	for i, handle := range handles {
 		named[i] = session.Handle(handle)
 	}
-	gone, err := c.h.cfg.Resources.Sessions.EndByHandle(c.context(), session.Destroyed, named...)
+	gone, err := c.h.cfg.Resources.Sessions.EndByHandle(c.context(), c.cause(session.Destroyed), named...)
 	if err != nil && !slices.Contains(gone, true) {
 		return err
 	}
@@ -119,7 +123,7 @@ func logoutByUser(c *call) error {
 			reason = session.Logout
 		}
 	}
-	if err := c.h.cfg.Resources.Sessions.EndAllOf(c.context(), reason, c.realm, username); err != nil {
+	if err := c.h.cfg.Resources.Sessions.EndAllOf(c.context(), c.cause(reason), c.realm, username); err != nil {
 		return err
 	}
 	return c.answer(append(c.buf[:0], `{"result":true}`...))

@@ -91,7 +91,7 @@ func (c *call) applyProperties(found session.Session, changes map[string]string)
 			return session.Session{}, errForbidden
 		}
 	}
-	return c.h.cfg.Resources.Sessions.SetProperties(c.context(), found, changes)
+	return c.h.cfg.Resources.Sessions.SetProperties(c.context(), found, changes, c.by)
 }
 
 // What follows are the calls of version 1. All that tell a number tell -1 about

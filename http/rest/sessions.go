@@ -122,8 +122,10 @@ func (c *call) subject(named session.TokenID) (session.Session, error) {
 		if gone {
 			return session.Session{}, session.ErrNotFound
 		}
+		c.by = found.Principal.UniversalID
 		return found, nil
 	}
+	c.by = byOperator
 	admin := operator
 	var caller session.Session
 	if !operator {
@@ -132,11 +134,12 @@ func (c *call) subject(named session.TokenID) (session.Session, error) {
 		case absent(err) && gone:
 			return session.Session{}, session.ErrNotFound
 		case absent(err):
+			c.by = found.Principal.UniversalID
 			return found, nil
 		case err != nil:
 			return session.Session{}, err
 		}
-		admin = caller.Admin
+		admin, c.by = caller.Admin, caller.Principal.UniversalID
 	}
 	switch {
 	case admin && gone:

@@ -341,5 +341,5 @@ func (c *call) removeUser(r realm.Name, name string) error {
 	if c.h.cfg.Resources.Sessions == nil {
 		return nil
 	}
-	return c.h.cfg.Resources.Sessions.EndAllOf(c.context(), session.Destroyed, r, name)
+	return c.h.cfg.Resources.Sessions.EndAllOf(c.context(), c.cause(session.Destroyed), r, name)
 }

@@ -151,7 +151,7 @@ func (w *writer) session(x *session.Session) {
 	w.varint(int64(x.AuthLevel))
 	w.texts(x.Trees)
 	w.raw(x.Journey[:])
-	w.bool(x.Admin)
+	w.byte(sessionFlags(x))
 	w.textMap(x.Properties)
 }
 
@@ -166,9 +166,29 @@ func (r *reader) session() session.Session {
 	x.AuthLevel = int(r.varint())
 	x.Trees = r.texts()
 	r.fill(x.Journey[:])
-	x.Admin = r.bool()
+	flags := r.byte()
+	if flags > admin|clientSide {
+		r.fail()
+	}
+	x.Admin, x.ClientSide = flags&admin != 0, flags&clientSide != 0
 	x.Properties = r.textMap()
 	return x
+}
+
+const (
+	admin = 1 << iota // the whole byte of members that know no others
+	clientSide
+)
+
+func sessionFlags(x *session.Session) byte {
+	var flags byte
+	if x.Admin {
+		flags |= admin
+	}
+	if x.ClientSide {
+		flags |= clientSide
+	}
+	return flags
 }
 
 func (w *writer) reply(p *journey.Reply) {

@@ -36,9 +36,9 @@ type Config struct {
 	Cluster    Cluster    `yaml:"cluster"`
 	Journeys   Journeys   `yaml:"journeys"`
 	Encryption Encryption `yaml:"encryption"`
-	Webhooks   Webhooks   `yaml:"webhooks"`
 	Limits     Limits     `yaml:"limits"`
 	Log        Log        `yaml:"log"`
+	Audit      Audit      `yaml:"audit"`
 	LDAP       []LDAP     `yaml:"ldap"`
 
 	// Dev is set by "sojourn serve --dev" and nothing else: loopback only, a
@@ -143,16 +143,6 @@ type Encryption struct {
 	KeyFile string `yaml:"keyFile"`
 }
 
-// Webhooks are calls of this member to others, which administrators of realms
-// configure: a realm's logout webhooks.
-type Webhooks struct {
-	// Hosts, "name" or "name:port" each, may be called without TLS, and at
-	// addresses of this machine and of its link. All others are called over TLS
-	// alone and at no such address, so that an administrator of a realm cannot
-	// reach what only this machine should. Default: none.
-	Hosts []string `yaml:"hosts"`
-}
-
 // Limits is the table of everything that is bounded. Beyond a limit stands a
 // clear refusal, never an unbounded queue.
 type Limits struct {
@@ -216,6 +206,14 @@ type Log struct {
 	Level string `yaml:"level"`
 	// Format is text or json. Default text.
 	Format string `yaml:"format"`
+}
+
+// Audit settings.
+type Audit struct {
+	// File takes one JSON line for each session that is made, ended or changed
+	// at this member. It is appended to, and made with rights for its owner
+	// alone. Default: none, the lines are in the log at level debug.
+	File string `yaml:"file"`
 }
 
 // LDAP is a directory that holds a realm's identities in place of the embedded

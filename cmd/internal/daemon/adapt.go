@@ -11,6 +11,7 @@ import (
 
 	"sojourn/actors"
 	"sojourn/actors/identity"
+	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 	"sojourn/cmd/internal/secret"
 	"sojourn/cts"
@@ -76,6 +77,31 @@ type tokens struct{ *cts.Store }
 func (t tokens) SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error) {
 	now, err := t.Store.SetProperties(ctx, id, changes)
 	return now, explained(err)
+}
+
+// The store has no denylist yet: what needs one is refused.
+
+func (t tokens) Denied(context.Context, session.Session) (bool, error) { return false, errNoDenylist() }
+
+func (t tokens) Deny(context.Context, session.Reason, ...session.Denial) error {
+	return errNoDenylist()
+}
+
+func (t tokens) DenyUser(context.Context, realm.Name, string, time.Time, time.Time) error { return nil }
+
+func errNoDenylist() error { return &session.UnavailableError{Reason: "the store has no denylist"} }
+
+// lasting are realms, of which one that is gone still has settings: sessions
+// that were made in it may be ended.
+type lasting struct{ *actors.Catalog }
+
+func (l lasting) Realm(ctx context.Context, name realm.Name) (*realm.Settings, error) {
+	settings, err := l.Catalog.Realm(ctx, name)
+	if errors.Is(err, journey.ErrNoRealm) {
+		defaults := realm.DefaultSettings()
+		return &defaults, nil
+	}
+	return settings, err
 }
 
 // condition is what a store says of itself.

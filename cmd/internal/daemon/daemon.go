@@ -24,7 +24,6 @@ import (
 	"sojourn/cts/sessions"
 	"sojourn/http/rest"
 	"sojourn/http/server"
-	"sojourn/http/webhook"
 )
 
 // Config is what a member needs beside its own configuration.
@@ -57,9 +56,9 @@ type Daemon struct {
 	hashing  *actors.Hashing
 	close    []func() // of the identity repositories
 	sessions *sessions.Service
+	audit    audit
 	journeys *actors.Journeys
 	server   *server.Server
-	webhooks *webhook.Sender
 	leaving  atomic.Bool
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
@@ -115,16 +114,11 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 		return nil, fmt.Errorf("make the keys: %w", err)
 	}
 	told.tell(catalog, d.registry, d.keys)
-	d.sessions, err = sessions.New(sessions.Config{Store: tokens{d.store}, Keys: d.keys.Marks, ServerID: c.Cookie.LBValue})
-	if err != nil {
-		return nil, fmt.Errorf("make sessions: %w", err)
+	if err := d.makeSessions(catalog); err != nil {
+		return nil, err
 	}
 	if err := d.makeJourneys(catalog); err != nil {
 		return nil, err
-	}
-	d.webhooks, err = webhook.New(webhook.Config{Documents: d.store, Hosts: c.Webhooks.Hosts, Log: c.Log.With("part", "webhooks")})
-	if err != nil {
-		return nil, fmt.Errorf("start webhooks: %w", err)
 	}
 	handler, err := d.makeAPI(catalog)
 	if err != nil {
@@ -246,6 +240,29 @@ func atRestKeys(c Config) ([]byte, error) {
 	return c.Secret.Derive(secret.AtRest), nil
 }
 
+func (d *Daemon) makeSessions(catalog *actors.Catalog) error {
+	c := d.config
+	var err error
+	if d.audit, err = openAudit(c.Audit, c.Log); err != nil {
+		return err
+	}
+	d.sessions, err = sessions.New(sessions.Config{
+		Store:         tokens{d.store},
+		Realms:        lasting{catalog},
+		Keys:          d.keys.Marks,
+		HolderKeys:    d.keys.Tokens,
+		ServerID:      c.Cookie.LBValue,
+		Audit:         d.audit.log,
+		TransactionID: server.TransactionID,
+		Now:           time.Now,
+		Rand:          rand.Reader,
+	})
+	if err != nil {
+		return fmt.Errorf("make sessions: %w", err)
+	}
+	return nil
+}
+
 func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	c := d.config
 	var err error
@@ -312,7 +329,6 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			Identities:    stores,
 			Documents:     stores,
 			NodeTypes:     node.Builtin(),
-			CheckWebhook:  d.webhooks.Check,
 			Health:        health{d.store, &d.leaving},
 			Backups:       stores,
 			Members:       members{d.near, d.store, d.registry, d.journeys, c.Build.Version},
@@ -429,9 +445,6 @@ func (d *Daemon) shut() error {
 	for _, end := range d.close {
 		end()
 	}
-	if d.webhooks != nil {
-		d.webhooks.Close()
-	}
 	if d.hashing != nil {
 		d.hashing.Close()
 	}
@@ -441,5 +454,5 @@ func (d *Daemon) shut() error {
 	if d.near != nil {
 		errs = append(errs, d.near.close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.audit.close())...)
 }

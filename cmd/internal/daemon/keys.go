@@ -65,7 +65,7 @@ func newKeys(d documents, reached func(context.Context) error, s secret.Secret, 
 		return nil, err
 	}
 	k.current.Store(first)
-	k.tokens = clientside.New(func() *clientside.Keys { return k.fresh().tokens }, k.random)
+	k.tokens = clientside.New(k.Tokens, k.random)
 	return k, nil
 }
 
@@ -75,6 +75,10 @@ func (k *keys) changed() { k.changes.Add(1) }
 // AuthIDs are the keys that authIds are signed with; the same pointer means the
 // same keys.
 func (k *keys) AuthIDs() *wire.AuthIDKeys { return k.fresh().authIDs }
+
+// Tokens are the keys of client-side tokens; the same pointer means the same
+// keys.
+func (k *keys) Tokens() *clientside.Keys { return k.fresh().tokens }
 
 // Marks are the keys of the tokens of stored sessions.
 func (k *keys) Marks() session.Keys { return k.fresh().marks }

@@ -1,0 +1,151 @@
+package sessions
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"sojourn/actors/realm"
+	"sojourn/cts/clientside"
+	"sojourn/cts/session"
+)
+
+// body is what a token says of a session beside whose it is and when it ends.
+// An example of a whole token's claims:
+//
+//	{"jti":"…","sub":"id=demo,ou=user,o=alpha,…","iss":"/alpha","iat":1772359200,"exp":1772366400,
+//	 "at":1772359200000000,"uid":"demo","level":1,"trees":["Login"],"props":{"AMCtxId":"…"}}
+type body struct {
+	// At is when the session was created, in microseconds of Unix time.
+	At       int64             `json:"at"`
+	Username string            `json:"uid"`
+	Level    int               `json:"level,omitempty"`
+	Trees    []string          `json:"trees,omitempty"`
+	Props    map[string]string `json:"props,omitempty"`
+}
+
+// hold makes a session that its holder keeps.
+func (s *Service) hold(ctx context.Context, x session.Session) (session.Created, error) {
+	x = x.KeptByHolder()
+	if denied, err := s.config.Store.Denied(ctx, x); err != nil {
+		return session.Created{}, err
+	} else if denied {
+		return session.Created{}, session.ErrNotFound
+	}
+	settings, err := s.config.Realms.Realm(ctx, x.Principal.Realm)
+	if err != nil {
+		return session.Created{}, err
+	}
+	said, err := json.Marshal(body{
+		At: x.Created.UnixMicro(), Username: x.Principal.Username, Level: x.AuthLevel, Trees: x.Trees, Props: x.Properties,
+	})
+	if err != nil {
+		return session.Created{}, fmt.Errorf("encode a session: %w", err)
+	}
+	text, err := s.codec.Seal(clientside.Session, settings.ClientSide, clientside.Content{
+		ID: x.ID, Subject: x.Principal.UniversalID, Realm: string(x.Principal.Realm),
+		Issued: x.Created, Expires: x.MaxExpires(), Body: said,
+	})
+	var missing *clientside.MissingKeyError
+	switch {
+	case errors.Is(err, clientside.ErrSize):
+		return session.Created{}, tooLarge(x, 0)
+	case errors.As(err, &missing):
+		return session.Created{}, &session.UnavailableError{Reason: missing.Error(), RetryAfter: time.Second}
+	case err != nil:
+		return session.Created{}, fmt.Errorf("make a token: %w", err)
+	}
+	token := session.Carry(text, s.config.ServerID)
+	if len(token) > session.MaxToken {
+		return session.Created{}, tooLarge(x, len(token))
+	}
+	s.created(ctx, x)
+	return session.Created{Session: x, Token: token}, nil
+}
+
+// tooLarge names the properties that make a session too large.
+func tooLarge(x session.Session, size int) error {
+	const tell = 5
+	names := slices.SortedFunc(maps.Keys(x.Properties), func(a, b string) int {
+		return cmp.Or(len(x.Properties[b])-len(x.Properties[a]), cmp.Compare(a, b))
+	})
+	return &session.SizeError{Size: size, Limit: session.MaxToken, Largest: names[:min(tell, len(names))]}
+}
+
+// held is the session that is inside a token, if it is valid.
+func (s *Service) held(ctx context.Context, text string) (session.Session, error) {
+	if len(text) > session.MaxToken {
+		return session.Session{}, session.ErrNotFound
+	}
+	keys := s.config.HolderKeys()
+	sum := sumOf(text)
+	x, known := s.opened.get(sum, keys)
+	if !known {
+		var err error
+		if x, err = s.open(text); err != nil {
+			return session.Session{}, err
+		}
+		s.opened.put(sum, keys, x)
+	}
+	if !x.Valid(s.config.Now()) {
+		return session.Session{}, session.ErrNotFound
+	}
+	denied, err := s.config.Store.Denied(ctx, x)
+	switch {
+	case err != nil:
+		return session.Session{}, err
+	case denied:
+		return session.Session{}, session.ErrNotFound
+	}
+	return x, nil
+}
+
+// open reads a token, whether its session is valid or not.
+func (s *Service) open(text string) (session.Session, error) {
+	content, err := s.codec.Open(clientside.Session, text)
+	var newer *clientside.NewerKeyError
+	switch {
+	case errors.As(err, &newer):
+		return session.Session{}, &session.UnavailableError{Reason: newer.Error(), RetryAfter: time.Second}
+	case err != nil:
+		return session.Session{}, session.ErrNotFound
+	}
+	x, err := read(content)
+	if err != nil {
+		return session.Session{}, session.ErrNotFound
+	}
+	return x, nil
+}
+
+// errBody is of a token that was made by a holder of the keys and says nothing
+// that can be a session.
+var errBody = errors.New("not the body of a session")
+
+// read makes a session of what its token says.
+func read(c clientside.Content) (session.Session, error) {
+	var said body
+	if err := json.Unmarshal(c.Body, &said); err != nil {
+		return session.Session{}, fmt.Errorf("%w: %w", errBody, err)
+	}
+	x := session.Session{
+		ID: c.ID,
+		Principal: session.Principal{
+			Realm: realm.Name(c.Realm), Username: said.Username, UniversalID: c.Subject,
+		},
+		Created: time.UnixMicro(said.At).UTC(), AuthLevel: said.Level, Trees: said.Trees, ClientSide: true,
+		Properties: said.Props,
+	}
+	x.LastAccess = x.Created
+	x.Policy.MaxSession = c.Expires.Sub(x.Created)
+	switch life := x.Policy.MaxSession; {
+	case said.Username == "", c.Subject == "", c.Realm == "",
+		!x.Created.Truncate(time.Second).Equal(c.Issued), life <= 0, life > session.MaxHolderLife:
+		return session.Session{}, errBody
+	}
+	return x, nil
+}
