@@ -99,7 +99,7 @@ func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
 		if value, ok := c.realms.Load(r); ok {
 			value.(*shelf).changes.Add(1)
 		}
-	case realm.KindScript, realm.KindRun, realm.KindFounding, realm.KindVersion, realm.KindKeys: // no part of an edition
+	case realm.KindScript, realm.KindWebhook, realm.KindRun, realm.KindFounding, realm.KindVersion, realm.KindKeys: // no part of an edition
 	}
 }
 
@@ -132,6 +132,9 @@ func (c *Catalog) plan(ctx context.Context, r realm.Name, name string) (*plan, e
 	if name == "" {
 		name = e.settings.DefaultTree
 	}
+	if p, is, err := c.choice(ctx, r, name); is {
+		return p, err
+	}
 	p, err := e.plan(name, c.types)
 	if err != nil {
 		return nil, err
@@ -148,6 +151,9 @@ func (c *Catalog) plan(ctx context.Context, r realm.Name, name string) (*plan, e
 // versions in the store). journey.ErrGone means that it is kept no longer, or
 // not known here yet.
 func (c *Catalog) planOf(ctx context.Context, r realm.Name, name string, version journey.Version) (*plan, error) {
+	if p, is, err := c.choice(ctx, r, name); is {
+		return p, err
+	}
 	for {
 		e, err := c.active(ctx, r)
 		if err != nil {

@@ -23,6 +23,7 @@ func (j *Journeys) drive(ctx context.Context, s *stepping) (err error) {
 			err = fmt.Errorf("a step of tree %s panicked", s.plan.Name)
 		}
 	}()
+	s.plan = s.plan.Of(s.state)
 	once := Once{Journey: s.id, Step: s.step, Digest: s.digest, Until: s.ref.Expires}
 	for {
 		switch now := s.next.(type) {

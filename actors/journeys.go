@@ -228,7 +228,10 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if err != nil {
 		return journey.Reply{}, err
 	}
-	plan, err := j.config.Catalog.plan(ctx, r.Realm, r.Tree)
+	if leveled(r) {
+		return existing(r, settings.SuccessURL), nil
+	}
+	plan, err := j.config.Catalog.planFor(ctx, &r)
 	if err != nil {
 		if errors.Is(err, journey.ErrNoTree) {
 			j.logger.Debug("a tree cannot be run", "realm", r.Realm, "tree", r.Tree, "err", err)
@@ -238,6 +241,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	if satisfied(r, plan.Plan) {
 		return existing(r, settings.SuccessURL), nil
 	}
+	r.Tree, r.Wanted = plan.Name, nil
 	kept := settings.JourneyStore == realm.CTS
 	if !kept && j.config.CutOff != nil && j.config.CutOff() {
 		j.counts.unavailableQuorum.Add(1)
@@ -368,10 +372,16 @@ func satisfied(r journey.StartRequest, plan *journey.Plan) bool {
 	if r.Session == nil || r.ForceAuth || plan.MustRun || r.Session.Principal.Realm != r.Realm {
 		return false
 	}
-	if r.Tree == "" {
+	if r.Wanted == nil && r.Tree == "" {
 		return true
 	}
 	return slices.Contains(r.Session.Trees, plan.Name)
+}
+
+// leveled reports whether that session has the level that alone is wanted.
+func leveled(r journey.StartRequest) bool {
+	return r.Session != nil && !r.ForceAuth && r.Session.Principal.Realm == r.Realm &&
+		r.Wanted != nil && r.Wanted.ByLevel && len(r.Wanted.Trees) == 0 && r.Session.AuthLevel >= r.Wanted.Level
 }
 
 func existing(r journey.StartRequest, url string) journey.Reply {

@@ -24,6 +24,26 @@ type plan struct {
 
 	mu       sync.RWMutex
 	openings map[string]opening
+
+	levels sync.Map // the level that a journey starts with -> reached
+}
+
+// reached is what is known of the levels that a plan reaches.
+type reached struct {
+	level int
+	ok    bool
+}
+
+// maxLevel is journey.Plan.MaxLevel, worked out once: a realm has one level to
+// start with at a time.
+func (p *plan) maxLevel(start int) (int, bool) {
+	if known, ok := p.levels.Load(start); ok {
+		return known.(reached).level, known.(reached).ok
+	}
+	var r reached
+	r.level, r.ok = p.MaxLevel(start)
+	p.levels.Store(start, r)
+	return r.level, r.ok
 }
 
 func newPlan(p *journey.Plan) *plan {

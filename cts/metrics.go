@@ -7,8 +7,8 @@ import (
 
 // counts are what the store counts itself.
 type counts struct {
-	creates, deletes, tokens, touches, touchesDropped, swept, checkpoints atomic.Uint64
-	forwarded, retried, leaseWaits, barriers, lapsed                      atomic.Uint64
+	creates, deletes, denials, tokens, touches, touchesDropped, swept, checkpoints atomic.Uint64
+	forwarded, retried, leaseWaits, barriers, lapsed                               atomic.Uint64
 }
 
 // Metrics are counters since Open, and gauges.
@@ -16,6 +16,7 @@ type Metrics struct {
 	// Counters.
 	Creates        uint64 // sessions created or found to exist
 	Deletes        uint64 // sessions asked to end
+	Denials        uint64 // sessions asked to be denied
 	Tokens         uint64 // tokens asked to be put
 	Touches        uint64 // latest accesses written
 	TouchesDropped uint64 // latest accesses lost because too many waited
@@ -42,6 +43,7 @@ type Metrics struct {
 	LastIndex uint64        // log index
 	Waiting   int           // writes in the queue
 	Hot       int           // sessions in memory
+	Denied    int           // sessions denied now
 	Keys      uint64        // stored, of all kinds
 	Bytes     int64         // of the state on disk, as of the last minute
 	DiskFree  uint64        // bytes
@@ -54,6 +56,7 @@ func (s *Store) Metrics() Metrics {
 	return Metrics{
 		Creates:        s.counts.creates.Load(),
 		Deletes:        s.counts.deletes.Load(),
+		Denials:        s.counts.denials.Load(),
 		Tokens:         s.counts.tokens.Load(),
 		Touches:        s.counts.touches.Load(),
 		TouchesDropped: s.counts.touchesDropped.Load(),
@@ -77,6 +80,7 @@ func (s *Store) Metrics() Metrics {
 		LastIndex:      s.raft.LastIndex(),
 		Waiting:        len(s.writes.queue),
 		Hot:            s.model.Len(),
+		Denied:         s.denials.Load().Len(),
 		Keys:           s.fsm.Meta().Totals.Count,
 		Bytes:          s.fsm.Size(),
 		DiskFree:       s.guard.FreeBytes(),

@@ -25,6 +25,10 @@ func (s *Store) perform(ctx context.Context, o peer.Operation) (peer.Result, err
 		return peer.Result{}, err
 	case peer.PutToken:
 		return s.putToken(ctx, o)
+	case peer.Deny:
+		return peer.Result{}, s.deny(ctx, o)
+	case peer.DenyUser:
+		return peer.Result{}, s.denyUser(ctx, o)
 	case peer.PutIdentity:
 		return s.putIdentity(ctx, o)
 	case peer.PutIdentities:

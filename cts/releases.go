@@ -69,7 +69,7 @@ func older(o peer.Operation) (peer.Operation, error) {
 	case peer.Delete:
 		o.Reason = 0
 		return o, nil
-	case peer.PutToken:
+	case peer.PutToken, peer.Deny, peer.DenyUser:
 		return nil, errOlder()
 	default:
 		return o, nil

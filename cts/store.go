@@ -43,6 +43,7 @@ type Store struct {
 	transport *transport
 	model     *model.Model
 	users     *model.Identities
+	denials   atomic.Pointer[model.Denials]
 	gate      *gate
 	writes    *proposer
 	locks     *locks
@@ -223,6 +224,9 @@ func (s *Store) openFiles() error {
 	}
 	newest, err := s.recover(half, trust)
 	if err != nil {
+		return err
+	}
+	if err := s.loadDenials(); err != nil {
 		return err
 	}
 	if !hadLog && newest > 0 {
@@ -437,6 +441,16 @@ func (s *Store) observe(effects []command.Effect) {
 			s.model.Gone(e.ID)
 		case command.SessionTouched:
 			s.model.Touched(e.ID, e.At)
+		case command.Denied:
+			if !e.Again {
+				s.denials.Load().Add(e.ID)
+			}
+		case command.DenialOver:
+			s.denials.Load().Remove(e.ID)
+		case command.UserDenied:
+			s.denials.Load().AddUser(e.User, e.Before)
+		case command.UserDenialOver:
+			s.denials.Load().RemoveUser(e.User)
 		case command.IdentityChanged:
 			s.users.Changed(e.Key)
 		case command.DocumentChanged:
@@ -450,6 +464,9 @@ func (s *Store) observe(effects []command.Effect) {
 		case command.Restored:
 			s.model.Clear()
 			s.users.Clear()
+			if err := s.loadDenials(); err != nil {
+				s.gate.fail(fmt.Errorf("the denied sessions cannot be read: %w", err))
+			}
 			s.gate.set(restoring, "")
 			s.config.OnDocument("", "")
 			signal(s.named) // it may be a snapshot of another member

@@ -91,6 +91,7 @@ type run struct {
 }
 
 func newRun(p *Plan, s State, result node.Result, env Env) *run {
+	p = p.Of(s)
 	r := &run{plan: p, env: env, s: s, result: result, request: *env.Request}
 	r.s.note(result)
 	r.request.Parameters = overlaid(s.Request.Parameters, env.Request.Parameters)
@@ -186,6 +187,9 @@ func (r *run) visit(v *vertex) (Step, error) {
 	}
 	switch action := action.(type) {
 	case node.Goto:
+		if r.plan.choices != nil {
+			return nil, r.become(string(action.Outcome))
+		}
 		return nil, r.follow(v, action.Outcome)
 	case node.Ask:
 		if len(action.Callbacks) == 0 {

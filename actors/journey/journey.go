@@ -94,6 +94,8 @@ var (
 	// ErrGone: the journey is unknown, expired, finished, or the request
 	// answers a step that is not the current one (AM's error 110).
 	ErrGone = errors.New("Session has timed out") //nolint:revive,staticcheck // AM's text, sent as it stands
+	// ErrLevel: no tree of the realm reaches the wanted level (AM's error 119).
+	ErrLevel = errors.New("Invalid Auth Level.") //nolint:revive,staticcheck // AM's text, sent as it stands
 	// ErrOtherUser: a session upgrade ended as somebody else (AM's error 124).
 	ErrOtherUser = errors.New("Session Upgrade fails since user is different than original authenticated user") //nolint:revive,staticcheck // AM's text
 )
@@ -141,7 +143,10 @@ func (Carried) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 type StartRequest struct {
 	Realm realm.Name
 	// Tree is the tree's name, empty for the realm's default.
-	Tree                  string
+	Tree string
+	// Wanted, when not nil, says what the journey is to achieve, in place of
+	// Tree: any of several trees may do.
+	Wanted                *Wanted
 	IndexType, IndexValue string
 	Request               node.Request
 	// Session is the valid session that the request carries, nil without one.
@@ -153,6 +158,16 @@ type StartRequest struct {
 	// asking (zero-page login); nil when the request has no such header.
 	Username *string
 	Password *identity.Secret
+}
+
+// Wanted is what a policy asks of a session (am-contract section 1.2).
+type Wanted struct {
+	// Trees are the trees of which one is to be run.
+	Trees []string
+	// Level, with ByLevel, is the authentication level to reach: by one of Trees
+	// if one of them can, by any tree of the realm if there are no Trees.
+	Level   int
+	ByLevel bool
 }
 
 // ResumeRequest answers the current step of a journey.

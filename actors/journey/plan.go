@@ -24,11 +24,15 @@ type Plan struct {
 	Version Version
 	// MustRun and NoSession are the tree's flags of those names.
 	MustRun, NoSession bool
+	// Transactional trees run only inside a transaction.
+	Transactional bool
 
 	maxDuration, maxSession, maxIdle time.Duration
 
 	main     *program
 	programs map[string]*program
+	// choices are the trees that a choice may become, by name; nil for a tree.
+	choices map[string]*Plan
 }
 
 // program is one tree of a plan.
@@ -119,16 +123,18 @@ func Compile(set *tree.Set, name string, types *node.Registry) (*Plan, error) {
 	}
 	c.keepInputs()
 	return &Plan{
-		Realm:       set.Realm,
-		Name:        name,
-		Version:     set.Version(name),
-		MustRun:     main.MustRun,
-		NoSession:   main.NoSession,
-		maxDuration: main.MaxDuration,
-		maxSession:  main.MaxSession,
-		maxIdle:     main.MaxIdle,
-		main:        c.programs[name],
-		programs:    c.programs,
+		Realm:     set.Realm,
+		Name:      name,
+		Version:   set.Version(name),
+		MustRun:   main.MustRun,
+		NoSession: main.NoSession,
+
+		Transactional: main.Transactional,
+		maxDuration:   main.MaxDuration,
+		maxSession:    main.MaxSession,
+		maxIdle:       main.MaxIdle,
+		main:          c.programs[name],
+		programs:      c.programs,
 	}, nil
 }
 

@@ -99,7 +99,7 @@ func Decode(raw []byte) (State, error) {
 // else the tree's, else the realm's (am-contract section 2.4), counted from
 // its start.
 func (s State) Deadline(p *Plan, settings *realm.Settings) time.Time {
-	return s.Started.Add(s.limit(p, settings))
+	return s.Started.Add(s.limit(p.Of(s), settings))
 }
 
 func (s State) limit(p *Plan, settings *realm.Settings) time.Duration {

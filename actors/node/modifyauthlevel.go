@@ -18,3 +18,11 @@ func (n modifyAuthLevel) Process(c *Context) (Action, error) {
 	c.State.PutShared(KeyAuthLevel, int(c.State.Number(KeyAuthLevel))+n.increment)
 	return Goto{Next}, nil
 }
+
+// LevelGain is what a node adds to a journey's authentication level.
+func LevelGain(n Node) int {
+	if m, ok := n.(modifyAuthLevel); ok {
+		return m.increment
+	}
+	return 0
+}

@@ -16,6 +16,7 @@ const (
 	KindTree     DocumentKind = "tree"     // ID is the tree's name
 	KindNode     DocumentKind = "node"     // ID is the node's UUID; the body keeps _type
 	KindScript   DocumentKind = "script"   // ID is the script's UUID
+	KindWebhook  DocumentKind = "webhook"  // ID is the webhook's name
 )
 
 // MaxDocument bounds a document's body, in bytes.

@@ -137,6 +137,10 @@ func (r *reader) command(op Op, version byte) Command {
 		return c
 	case OpPutToken:
 		return r.putToken()
+	case OpDeny:
+		return r.deny()
+	case OpDenyUser:
+		return r.denyUser()
 	case OpSetProperties:
 		return SetProperties{ID: r.ID(), Properties: r.strings()}
 	case OpPutIdentity:
@@ -168,6 +172,13 @@ func (r *reader) putSession() Command {
 	}
 	c.Session = r.session()
 	return c
+}
+
+func appendReason(b []byte, reason session.Reason) ([]byte, error) {
+	if reason.String() == "" {
+		return b, malformed("no reason %d", reason)
+	}
+	return append(b, byte(reason)), nil
 }
 
 func (r *reader) reason() session.Reason {
@@ -236,7 +247,10 @@ func (c DeleteSessions) appendPayload(b []byte) ([]byte, error) {
 		return b, fmt.Errorf("%d sessions to delete at once, at most %d", len(c.IDs), MaxDelete)
 	}
 	if c.Reason != 0 {
-		b = append(b, byte(c.Reason))
+		var err error
+		if b, err = appendReason(b, c.Reason); err != nil {
+			return b, err
+		}
 	}
 	b = appendTime(b, c.At)
 	b = binary.AppendUvarint(b, uint64(len(c.IDs)))

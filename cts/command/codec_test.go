@@ -76,6 +76,14 @@ var golden = map[string]struct {
 		command.PutToken{At: start, Put: token.Put{Kind: token.Journey, ID: token.ID{1}, Seq: 2, Expires: start.Add(time.Minute), Body: []byte("b")}},
 		"1101" + "18ea0da41e9d8000" + "01" + "01000000000000000000000000000000" + "0000000000000002" + "18ea0db216e4d800" + "0162",
 	},
+	"deny": {
+		command.Deny{Reason: session.Logout, At: start, Denials: []session.Denial{{ID: session.ID{1}, Until: start}}},
+		"1201" + "01" + "18ea0da41e9d8000" + "01" + "01000000000000000000000000000000" + "18ea0da41e9d8000",
+	},
+	"deny user": {
+		command.DenyUser{Realm: "/a", Username: "demo", Before: start, Until: start},
+		"1301" + "022f61" + "0464656d6f" + "18ea0da41e9d8000" + "18ea0da41e9d8000",
+	},
 	"delete identity": {command.DeleteIdentity{Realm: "/a", Name: "demo"}, "0901022f610464656d6f"},
 	"put document": {
 		command.PutDocument{Document: realm.Document{
@@ -199,6 +207,9 @@ func TestAppendRefuses(t *testing.T) {
 		"dues":       command.Expire{Dues: make([]command.Due, command.MaxExpire+1)},
 		"kept":       command.ChangeIdentity{Kept: make([]byte, command.MaxKept+1)},
 		"token":      command.PutToken{Put: token.Put{Kind: 1, Expires: start, Body: make([]byte, token.MaxBody+1)}},
+		"denials":    command.Deny{Reason: session.Logout, Denials: make([]session.Denial, command.MaxDeny+1)},
+		"reason":     command.DeleteSessions{Reason: session.MaxTimeout + 1},
+		"no reason":  command.Deny{},
 		"no kind":    command.PutToken{Put: token.Put{Expires: start}},
 		"kind":       command.PutToken{Put: token.Put{Kind: 128, Expires: start}},
 		"no end":     command.PutToken{Put: token.Put{Kind: 1}},
@@ -279,6 +290,8 @@ func FuzzRecords(f *testing.F) {
 		_, _ = command.DecodeIdentity(data)
 		_, _ = command.DecodeDocument(data)
 		_, _ = command.DecodeKept(data)
+		_, _ = command.DecodeDenial(data)
+		_, _ = command.DecodeUserDenial(data)
 		_, _ = command.DecodeToken(token.Journey, token.ID{}, data)
 	})
 }

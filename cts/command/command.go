@@ -29,6 +29,8 @@ const (
 	OpRestoreDone    Op = 14
 	OpChangeIdentity Op = 15
 	OpPutToken       Op = 17
+	OpDeny           Op = 18
+	OpDenyUser       Op = 19
 )
 
 // Limits of one command, checked where commands are made and again where they
@@ -107,6 +109,9 @@ const (
 	// DueChange entries are all that is remembered of a change: they are there
 	// until their minute begins.
 	DueChange DueKind = 3
+	// DueDenial entries are about denied sessions, DueUserDenial ones about users.
+	DueDenial     DueKind = 4
+	DueUserDenial DueKind = 5
 )
 
 // Expire looks at entries of the expiry index as of At: what has ended is

@@ -23,19 +23,23 @@ import (
 //	a <realm> <attribute> <value> <user>         identities by indexed attributes
 //	k <kind> <token id>                          token
 //	e <minute> <64 + kind> <token id>            when to look whether a token has ended
+//	n <session id>                               a session that is denied
+//	b <hash of realm and user>                   a user whose sessions are denied
 //	d <kind> <realm> <document id>               document
 //	!...                                         the store's own; in no backup, in no total
 const (
-	tagSession  = 's'
-	tagAccess   = 't'
-	tagUser     = 'u'
-	tagDue      = 'e'
-	tagJourney  = 'j'
-	tagIdentity = 'i'
-	tagIndex    = 'a'
-	tagDocument = 'd'
-	tagToken    = 'k'
-	tagOwn      = '!'
+	tagSession    = 's'
+	tagAccess     = 't'
+	tagUser       = 'u'
+	tagDue        = 'e'
+	tagJourney    = 'j'
+	tagIdentity   = 'i'
+	tagIndex      = 'a'
+	tagDocument   = 'd'
+	tagToken      = 'k'
+	tagDenial     = 'n'
+	tagUserDenial = 'b'
+	tagOwn        = '!'
 )
 
 // present is the value of keys that say all by being there.
@@ -73,7 +77,7 @@ func tagged(tag byte, id [16]byte) []byte {
 func ByID(key []byte) bool {
 	switch len(key) {
 	case 17:
-		return key[0] == tagSession || key[0] == tagAccess || key[0] == tagJourney
+		return key[0] == tagSession || key[0] == tagAccess || key[0] == tagJourney || key[0] == tagDenial
 	case 18:
 		return key[0] == tagToken
 	default:

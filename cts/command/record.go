@@ -246,6 +246,10 @@ func CheckPair(p Pair) error {
 		_, err = DecodeIdentity(p.Value)
 	case tagDocument:
 		_, err = DecodeDocument(p.Value)
+	case tagDenial:
+		_, err = DecodeDenial(p.Value)
+	case tagUserDenial:
+		_, err = decodeUserDenial(p.Value)
 	case tagToken:
 		_, err = DecodeToken(0, token.ID{}, p.Value)
 	case tagUser, tagDue, tagIndex:

@@ -188,6 +188,10 @@ func (c Expire) apply(a *applier) Result {
 			if value, ok := a.Get(dueKey(d)); ok {
 				a.Remove(dueKey(d), value)
 			}
+		case DueDenial:
+			a.expireDenial(d)
+		case DueUserDenial:
+			a.expireUserDenial(d)
 		default:
 			if d.Kind > dueTokens && d.Kind <= dueTokens+maxKind {
 				a.expireToken(d, c.At)

@@ -31,6 +31,9 @@ type Store interface {
 	Touch(id session.ID, now time.Time)
 	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
 	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
+	Deny(ctx context.Context, reason session.Reason, all ...session.Denial) error
+	DenyUser(ctx context.Context, r realm.Name, username string, before, until time.Time) error
+	Denied(ctx context.Context, x session.Session) (bool, error)
 	Token(ctx context.Context, k token.Kind, id token.ID, index uint64) (token.Token, error)
 	PutToken(ctx context.Context, p token.Put) (token.Token, bool, error)
 	Identity(ctx context.Context, r realm.Name, name string) (identity.Identity, error)
@@ -101,6 +104,8 @@ func ConformanceIn(t *testing.T, run func(t *testing.T, o Options, test func(*te
 		"searching identities":             (*suite).searches,
 		"updates are not lost":             (*suite).updates,
 		"changes under a key":              (*suite).changesOnce,
+		"denials":                          (*suite).denials,
+		"denials of a user's":              (*suite).userDenials,
 		"tokens":                           (*suite).tokens,
 		"one winner per token":             (*suite).winners,
 		"documents":                        (*suite).documents,

@@ -60,7 +60,14 @@ func (c *Client) Start(ctx context.Context, j Journey) (wire.Reply, error) {
 
 // Next answers a step: its callbacks with their inputs filled in.
 func (c *Client) Next(ctx context.Context, realm string, step wire.Step) (wire.Reply, error) {
-	return c.authenticate(ctx, request{path: realmPath(realm) + "/authenticate", body: wire.AppendStep(nil, step)})
+	return c.Answer(ctx, Journey{Realm: realm}, step)
+}
+
+// Answer is Next for a journey that an existing session goes along with: as a
+// cookie would, it is sent with every request. Of j only Realm and Session
+// matter; everything else was said when the journey began.
+func (c *Client) Answer(ctx context.Context, j Journey, step wire.Step) (wire.Reply, error) {
+	return c.authenticate(ctx, request{path: realmPath(j.Realm) + "/authenticate", token: j.Session, body: wire.AppendStep(nil, step)})
 }
 
 func (c *Client) authenticate(ctx context.Context, r request) (wire.Reply, error) {
@@ -95,7 +102,7 @@ func (c *Client) Login(ctx context.Context, j Journey, answer func(*wire.Step) e
 		if err := answer(reply.Step); err != nil {
 			return wire.Success{}, err
 		}
-		reply, err = c.Next(ctx, j.Realm, *reply.Step)
+		reply, err = c.Answer(ctx, j, *reply.Step)
 	}
 	return wire.Success{}, ErrTooLong
 }

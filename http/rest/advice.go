@@ -4,8 +4,10 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
+	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 )
 
@@ -16,8 +18,9 @@ var errAdvice = fault{status: 400, message: "The advices are not valid XML of th
 	"<Advices><AttributeValuePair><Attribute name=\"…\"/><Value>…</Value></AttributeValuePair></Advices>"}
 
 // parseAdvice reads the XML of authIndexType=composite_advice (am-contract
-// section 1.2). Of several trees the first is taken: AM lets the user choose
-// one of them.
+// section 1.2). Of several trees any one will do, and with a level one that
+// reaches it. A transaction's tree is decided already, whatever else is advised;
+// a realm alone wants the realm's default tree.
 func parseAdvice(text string) (index, error) {
 	pairs, err := adviceXML(text)
 	if err != nil {
@@ -31,8 +34,11 @@ func parseAdvice(text string) (index, error) {
 			}
 		}
 	}
-	if wanted.tree == "" && wanted.realm == "" {
+	if wanted.wanted == nil && wanted.realm == "" && wanted.transaction == "" {
 		return index{}, errAdvice
+	}
+	if w := wanted.wanted; w != nil && len(w.Trees) == 1 && !w.ByLevel {
+		wanted.tree, wanted.wanted = w.Trees[0], nil
 	}
 	return wanted, nil
 }
@@ -48,15 +54,25 @@ func (i *index) add(name, value string) error {
 	}
 	switch name {
 	case "AuthenticateToServiceConditionAdvice", "AuthenticateToTreeConditionAdvice":
-		if i.tree == "" {
-			i.tree = value
+		if value == "" {
+			return errAdvice
 		}
+		i.want().Trees = append(i.want().Trees, value)
 	case "AuthenticateToRealmConditionAdvice":
 		in = value
 	case "AuthLevelConditionAdvice":
-		return errLevelDenied
+		level, err := strconv.Atoi(value)
+		if err != nil {
+			return errLevelDenied
+		}
+		if w := i.want(); !w.ByLevel || w.Level < level {
+			w.Level, w.ByLevel = level, true
+		}
 	case "TransactionConditionAdvice":
-		return errIndexDenied
+		if i.transaction != "" && i.transaction != value || value == "" {
+			return errAdvice
+		}
+		i.transaction = value
 	default:
 		return fault{status: 400, message: "Unknown advice " + shorten(name)}
 	}
@@ -69,6 +85,14 @@ func (i *index) add(name, value string) error {
 	}
 	i.realm = parsed
 	return nil
+}
+
+// want is what the advice wants of a tree.
+func (i *index) want() *journey.Wanted {
+	if i.wanted == nil {
+		i.wanted = &journey.Wanted{}
+	}
+	return i.wanted
 }
 
 // advice is one AttributeValuePair.

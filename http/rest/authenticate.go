@@ -65,6 +65,9 @@ func (h *Handler) start(c *call) error {
 			return err
 		}
 	}
+	if wanted.transaction != "" {
+		return errIndexDenied
+	}
 	current, token, err := c.currentSession()
 	if err != nil {
 		return err
@@ -76,6 +79,7 @@ func (h *Handler) start(c *call) error {
 	reply, err := h.cfg.Journeys.Start(c.context(), journey.StartRequest{
 		Realm:      c.realm,
 		Tree:       wanted.tree,
+		Wanted:     wanted.wanted,
 		IndexType:  wanted.kind,
 		IndexValue: wanted.value,
 		Request:    c.nodeRequest(current),

@@ -149,7 +149,11 @@ func TestErrorCatalogue(t *testing.T) {
 			want: `{"code":401,"reason":"Unauthorized","message":"Module Based Authentication is not allowed."}`,
 		},
 		{
-			name: "level", path: start + "?authIndexType=level&authIndexValue=5", status: 400,
+			name: "level that no tree reaches", path: start + "?authIndexType=level&authIndexValue=5", set: fails(journey.ErrLevel), status: 400,
+			want: `{"code":400,"reason":"Bad Request","message":"Invalid Auth Level."}`,
+		},
+		{
+			name: "level that is none", path: start + "?authIndexType=level&authIndexValue=high", status: 400,
 			want: `{"code":400,"reason":"Bad Request","message":"Invalid Auth Level."}`,
 		},
 		{

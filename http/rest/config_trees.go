@@ -36,6 +36,11 @@ func (h *Handler) realmConfig() *endpoint {
 		{method: "GET", path: "authentication", run: readSettings(realm.DocumentAuthentication)},
 		{method: "PUT", path: "authentication", run: putSettings(realm.DocumentAuthentication)},
 		{method: "POST", path: "services", action: "nextdescendents", run: allServices},
+
+		{method: "GET", path: "webhooks", run: queryWebhooks},
+		{method: "GET", path: "webhooks/{name}", run: readWebhook},
+		{method: "PUT", path: "webhooks/{name}", run: putWebhook},
+		{method: "DELETE", path: "webhooks/{name}", run: deleteWebhook},
 	}
 	for _, id := range services() {
 		operations = append(operations,

@@ -71,6 +71,8 @@ func faultOf(err error) (fault, bool) {
 		return timedOut(), true
 	case errors.Is(err, journey.ErrNoTree):
 		return fault{status: 400, message: journey.ErrNoTree.Error()}, true
+	case errors.Is(err, journey.ErrLevel):
+		return errLevelDenied, true
 	case errors.Is(err, journey.ErrNoRealm):
 		return fault{status: 400, message: "Org is inactive"}, true
 	case errors.Is(err, journey.ErrOtherUser):

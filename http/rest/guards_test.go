@@ -66,6 +66,10 @@ admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version
 admin	GET realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
 admin	PUT realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
 admin	DELETE realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
+admin	GET realm-config/webhooks
+admin	GET realm-config/webhooks/{name}
+admin	PUT realm-config/webhooks/{name}
+admin	DELETE realm-config/webhooks/{name}
 admin	GET scripts
 admin	POST scripts?create
 admin	GET scripts/{id}

@@ -1,8 +1,10 @@
 package rest
 
 import (
+	"strconv"
 	"strings"
 
+	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 )
 
@@ -10,10 +12,13 @@ import (
 type index struct {
 	// kind and value are authIndexType and authIndexValue as the client asked.
 	kind, value string
-	// tree is empty for the realm's default. realm is set when an advice names
-	// one.
-	tree  string
-	realm realm.Name
+	// tree is empty for the realm's default; wanted, when not nil, stands in its
+	// place. realm is set when an advice names one.
+	tree   string
+	wanted *journey.Wanted
+	realm  realm.Name
+	// transaction is the id of the one to authorise, empty for none.
+	transaction string
 	// force runs the tree though a session would satisfy it.
 	force bool
 }
@@ -23,7 +28,7 @@ var (
 	errIndexUnknown = fault{status: 400, message: "Unknown Authentication Index Type"}
 	errIndexDenied  = fault{status: 400, message: "Authentication Type Denied"}
 	errModuleDenied = fault{status: 401, message: "Module Based Authentication is not allowed."}
-	errLevelDenied  = fault{status: 400, message: "Invalid Auth Level."}
+	errLevelDenied  = fault{status: 400, message: journey.ErrLevel.Error()}
 )
 
 // index reads authIndexType and authIndexValue. Types are compared without
@@ -45,8 +50,14 @@ func (c *call) index() (index, error) {
 	case "module":
 		return index{}, errModuleDenied
 	case "level":
-		return index{}, errLevelDenied
-	case "resource", "transaction", "user", "role":
+		level, err := strconv.Atoi(value)
+		if err != nil {
+			return index{}, errLevelDenied
+		}
+		return index{kind: lower, value: value, wanted: &journey.Wanted{Level: level, ByLevel: true}}, nil
+	case "transaction":
+		return index{kind: lower, value: value, transaction: value, force: true}, nil
+	case "resource", "user", "role":
 		return index{}, errIndexDenied
 	}
 	return index{}, errIndexUnknown

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"sojourn/actors/journey"
 )
 
 const service = "AuthenticateToServiceConditionAdvice"
@@ -33,13 +35,18 @@ func TestAdvice(t *testing.T) {
 		{"service of a realm", advices(service, "/alpha:Login"), index{tree: "Login", realm: "/alpha"}, ""},
 		{"realm alone", advices("AuthenticateToRealmConditionAdvice", "/alpha"), index{realm: "/alpha"}, ""},
 		{"both", advices("AuthenticateToRealmConditionAdvice", "/alpha", service, "Login"), index{tree: "Login", realm: "/alpha"}, ""},
-		{"the first of several", advices(service, "A", service, "B"), index{tree: "A"}, ""},
+		{"several", advices(service, "B", service, "A"), index{wanted: &journey.Wanted{Trees: []string{"B", "A"}}}, ""},
 		{"white space and entities", " <Advices>\n<AttributeValuePair> <Attribute name='" + service + "'></Attribute>" +
 			"<Value> A&amp;B\n</Value></AttributeValuePair></Advices>\n", index{tree: "A&B"}, ""},
 		{"realms that disagree", advices("AuthenticateToRealmConditionAdvice", "/alpha", service, "/beta:A"), index{}, "Invalid realm"},
 		{"realm that is none", advices("AuthenticateToRealmConditionAdvice", "/a b"), index{}, "Invalid realm"},
-		{"level", advices("AuthLevelConditionAdvice", "5"), index{}, "Invalid Auth Level."},
-		{"transaction", advices("TransactionConditionAdvice", "x"), index{}, "Authentication Type Denied"},
+		{"level", advices("AuthLevelConditionAdvice", "5"), index{wanted: &journey.Wanted{Level: 5, ByLevel: true}}, ""},
+		{"level of a realm", advices("AuthLevelConditionAdvice", "/alpha:5"), index{realm: "/alpha", wanted: &journey.Wanted{Level: 5, ByLevel: true}}, ""},
+		{"the higher of two levels", advices("AuthLevelConditionAdvice", "7", "AuthLevelConditionAdvice", "5"), index{wanted: &journey.Wanted{Level: 7, ByLevel: true}}, ""},
+		{"a tree that reaches a level", advices(service, "A", "AuthLevelConditionAdvice", "5"), index{wanted: &journey.Wanted{Trees: []string{"A"}, Level: 5, ByLevel: true}}, ""},
+		{"level that is none", advices("AuthLevelConditionAdvice", "high"), index{}, "Invalid Auth Level."},
+		{"transaction", advices("TransactionConditionAdvice", "x"), index{transaction: "x"}, ""},
+		{"two transactions", advices("TransactionConditionAdvice", "x", "TransactionConditionAdvice", "y"), index{}, "not valid XML"},
 		{"another", advices("SessionConditionAdvice", "deny"), index{}, "Unknown advice SessionConditionAdvice"},
 		{"empty", "", index{}, "not valid XML"},
 		{"no pair", "<Advices/>", index{}, "not valid XML"},
@@ -65,7 +72,7 @@ func TestAdvice(t *testing.T) {
 			got, err := parseAdvice(c.text)
 			var f fault
 			switch {
-			case c.fault == "" && (err != nil || got != c.want):
+			case c.fault == "" && (err != nil || !reflect.DeepEqual(got, c.want)):
 				t.Errorf("got %+v, %v", got, err)
 			case c.fault != "" && (!errors.As(err, &f) || f.status != http.StatusBadRequest || !strings.Contains(f.message, c.fault)):
 				t.Errorf("got %+v, %v; want %q", got, err, c.fault)

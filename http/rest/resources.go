@@ -19,9 +19,12 @@ type Resources struct {
 	Documents  Documents
 	// NodeTypes are those that trees may use. Required with Documents.
 	NodeTypes *node.Registry
-	Health    Health
-	Backups   Backups
-	Members   Members
+	// CheckWebhook says why this member would not call a webhook; nil: it calls
+	// all. The client is told the error's text.
+	CheckWebhook func(realm.Webhook) error
+	Health       Health
+	Backups      Backups
+	Members      Members
 	// OperatorToken opens every operation when it is presented as a bearer
 	// token. Empty, no token does.
 	OperatorToken OperatorToken

@@ -36,6 +36,7 @@ type Config struct {
 	Cluster    Cluster    `yaml:"cluster"`
 	Journeys   Journeys   `yaml:"journeys"`
 	Encryption Encryption `yaml:"encryption"`
+	Webhooks   Webhooks   `yaml:"webhooks"`
 	Limits     Limits     `yaml:"limits"`
 	Log        Log        `yaml:"log"`
 	Audit      Audit      `yaml:"audit"`
@@ -141,6 +142,16 @@ type Encryption struct {
 	// KeyFile holds 32 random bytes in base64 to use instead of the derived
 	// key. Default: none.
 	KeyFile string `yaml:"keyFile"`
+}
+
+// Webhooks are calls of this member to others, which administrators of realms
+// configure: a realm's logout webhooks.
+type Webhooks struct {
+	// Hosts, "name" or "name:port" each, may be called without TLS, and at
+	// addresses of this machine and of its link. All others are called over TLS
+	// alone and at no such address, so that an administrator of a realm cannot
+	// reach what only this machine should. Default: none.
+	Hosts []string `yaml:"hosts"`
 }
 
 // Limits is the table of everything that is bounded. Beyond a limit stands a

@@ -26,6 +26,11 @@ func (c Config) faults() []Fault {
 	if n := c.Journeys.Replicas; n != 1 && n != 3 && n != 5 {
 		v.add("journeys.replicas", "%d is none of 1, 3, 5", n)
 	}
+	for _, h := range c.Webhooks.Hosts {
+		if h == "" || strings.ContainsAny(h, "/*@ ") {
+			v.add("webhooks.hosts", "%q is not a host such as hooks.example.com or hooks.example.com:8080", h)
+		}
+	}
 	c.Limits.validate(v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")

@@ -79,18 +79,6 @@ func (t tokens) SetProperties(ctx context.Context, id session.ID, changes map[st
 	return now, explained(err)
 }
 
-// The store has no denylist yet: what needs one is refused.
-
-func (t tokens) Denied(context.Context, session.Session) (bool, error) { return false, errNoDenylist() }
-
-func (t tokens) Deny(context.Context, session.Reason, ...session.Denial) error {
-	return errNoDenylist()
-}
-
-func (t tokens) DenyUser(context.Context, realm.Name, string, time.Time, time.Time) error { return nil }
-
-func errNoDenylist() error { return &session.UnavailableError{Reason: "the store has no denylist"} }
-
 // lasting are realms, of which one that is gone still has settings: sessions
 // that were made in it may be ended.
 type lasting struct{ *actors.Catalog }

@@ -24,6 +24,7 @@ import (
 	"sojourn/cts/sessions"
 	"sojourn/http/rest"
 	"sojourn/http/server"
+	"sojourn/http/webhook"
 )
 
 // Config is what a member needs beside its own configuration.
@@ -59,6 +60,7 @@ type Daemon struct {
 	audit    audit
 	journeys *actors.Journeys
 	server   *server.Server
+	webhooks *webhook.Sender
 	leaving  atomic.Bool
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
@@ -119,6 +121,10 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	}
 	if err := d.makeJourneys(catalog); err != nil {
 		return nil, err
+	}
+	d.webhooks, err = webhook.New(webhook.Config{Documents: d.store, Hosts: c.Webhooks.Hosts, Log: c.Log.With("part", "webhooks")})
+	if err != nil {
+		return nil, fmt.Errorf("start webhooks: %w", err)
 	}
 	handler, err := d.makeAPI(catalog)
 	if err != nil {
@@ -329,6 +335,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			Identities:    stores,
 			Documents:     stores,
 			NodeTypes:     node.Builtin(),
+			CheckWebhook:  d.webhooks.Check,
 			Health:        health{d.store, &d.leaving},
 			Backups:       stores,
 			Members:       members{d.near, d.store, d.registry, d.journeys, c.Build.Version},
@@ -444,6 +451,9 @@ func (d *Daemon) shut() error {
 	d.ledger.Wait()
 	for _, end := range d.close {
 		end()
+	}
+	if d.webhooks != nil {
+		d.webhooks.Close()
 	}
 	if d.hashing != nil {
 		d.hashing.Close()

@@ -21,7 +21,7 @@ func layers() map[string][]string {
 	pureCore := []string{"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
 	meets := []string{
 		"actors", "actors/*", "cluster", "cluster/link", "cluster/placement", "cluster/runs", "cts", "cts/*",
-		"http/wire", "http/rest", "http/login", "http/console", "http/server", "cmd/internal/config", "cmd/internal/secret",
+		"http/wire", "http/rest", "http/webhook", "http/login", "http/console", "http/server", "cmd/internal/config", "cmd/internal/secret",
 	}
 	return map[string][]string{
 		"actors/internal/amjson":     {},
@@ -46,7 +46,7 @@ func layers() map[string][]string {
 		"http/wire":                  {"actors/callback", "actors/realm"},
 		"cmd/internal/secret":        {},
 
-		"actors":             append(pureCore, "cts/session", "cluster/placement", "actors/internal/*"),
+		"actors":             append(pureCore, "cts/session", "cts/token", "cluster/placement", "actors/internal/*"),
 		"actors/internal/*":  pureCore,
 		"actors/ldap":        {"actors/identity", "actors/realm"},
 		"cluster":            {"cluster/placement"},
@@ -57,6 +57,7 @@ func layers() map[string][]string {
 		"http/rest":          append(pureCore, "http/wire", "cts/session", "cluster/placement"),
 		"http/client":        {"http/wire"},
 		"http/server":        {},
+		"http/webhook":       {"actors/realm", "cts/session"},
 		"http/login":         {},
 		"http/console":       {},
 		"cmd/internal/bench": {"http/client", "http/wire", "actors/identity"},

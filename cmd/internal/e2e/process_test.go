@@ -382,10 +382,12 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() boo
 	}
 }
 
-// importJourneys stores journeys of testdata with the command line.
-func (m *member) importJourneys(t *testing.T, file string) {
+// importJourneys stores journeys of testdata with the command line: in the top
+// level realm, or in one that flags name.
+func (m *member) importJourneys(t *testing.T, file string, flags ...string) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("testdata", file))
 	must(t, err)
-	m.place.run(t, 0, "", "journeys", "import", "--server", m.base(), "--secret", m.place.secretFile, path)
+	args := append([]string{"journeys", "import", "--server", m.base(), "--secret", m.place.secretFile}, flags...)
+	m.place.run(t, 0, "", append(args, path)...)
 }

@@ -21,6 +21,12 @@ const cheapPassword = "correct horse battery staple"
 // as lines of JSON with a hash that another system made.
 func importUsers(t *testing.T, c *client.Client, name string, n int) {
 	t.Helper()
+	importUsersTo(t, c, "/", name, n)
+}
+
+// importUsersTo is importUsers for another realm.
+func importUsersTo(t *testing.T, c *client.Client, realm, name string, n int) {
+	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(cheapPassword), bcrypt.MinCost)
 	must(t, err)
 	var lines strings.Builder
@@ -30,7 +36,7 @@ func importUsers(t *testing.T, c *client.Client, name string, n int) {
 		lines.Write(line)
 		lines.WriteByte('\n')
 	}
-	report, err := c.ImportUsers(t.Context(), "/", strings.NewReader(lines.String()), true, nil)
+	report, err := c.ImportUsers(t.Context(), realm, strings.NewReader(lines.String()), true, nil)
 	if err != nil || report.Created+report.Replaced != n {
 		t.Fatalf("import %d users: %+v, %v", n, report, err)
 	}

@@ -41,6 +41,10 @@ func appendOperation(b []byte, o Operation) ([]byte, error) {
 		return command.Append(appendPrecondition(b, o.Precondition), c)
 	case PutToken:
 		return command.Append(b, command.PutToken{Put: o.Put})
+	case Deny:
+		return command.Append(b, command.Deny{Reason: o.Reason, Denials: o.Denials})
+	case DenyUser:
+		return command.Append(b, command.DenyUser(o))
 	case Remove:
 		return octets.AppendText(b, o.Store), nil
 	case Promote:
@@ -79,6 +83,11 @@ func (r *reader) operation() Operation {
 		return DeleteDocument{Kind: c.Kind, Realm: c.Realm, ID: c.ID, Precondition: p}
 	case opPutToken:
 		return PutToken{Put: as[command.PutToken](r).Put}
+	case opDeny:
+		c := as[command.Deny](r)
+		return Deny{Reason: c.Reason, Denials: c.Denials}
+	case opDenyUser:
+		return DenyUser(as[command.DenyUser](r))
 	case opRemove:
 		return Remove{Store: r.Text()}
 	case opPromote:

@@ -171,6 +171,19 @@ type DeleteDocument struct {
 // PutToken replaces a token, or makes one.
 type PutToken struct{ Put token.Put }
 
+// Deny denies sessions that their holders keep.
+type Deny struct {
+	Reason  session.Reason
+	Denials []session.Denial
+}
+
+// DenyUser denies those of a user that were created before an instant.
+type DenyUser struct {
+	Realm         realm.Name
+	Username      string
+	Before, Until time.Time
+}
+
 // Remove takes a member out of the cluster, Promote makes one vote.
 type (
 	Remove  struct{ Store string }
@@ -191,6 +204,8 @@ const (
 	opRemove         = 11
 	opPromote        = 12
 	opPutToken       = 13
+	opDeny           = 14
+	opDenyUser       = 15
 )
 
 func (Create) op() byte         { return opCreate }
@@ -206,6 +221,8 @@ func (DeleteDocument) op() byte { return opDeleteDocument }
 func (Remove) op() byte         { return opRemove }
 func (Promote) op() byte        { return opPromote }
 func (PutToken) op() byte       { return opPutToken }
+func (Deny) op() byte           { return opDeny }
+func (DenyUser) op() byte       { return opDenyUser }
 
 // Idempotent reports whether an operation that was perhaps carried out may be
 // asked for again: it does no more the second time.
@@ -216,7 +233,7 @@ func Idempotent(o Operation) bool {
 	case UpdateIdentity:
 		_, once := o.Change.(identity.Once)
 		return once
-	case Delete, Touch, Remove, Promote, PutToken:
+	case Delete, Touch, Remove, Promote, PutToken, Deny, DenyUser:
 		return true
 	default:
 		return false

@@ -59,6 +59,14 @@ func requests() []struct {
 			"01010d1101" + "8000000000000000" + "01" + "09000000000000000000000000000000" + "0000000000000002" + "18ea0da41e9d8000" + "0162",
 		},
 		{
+			"deny", write(peer.Deny{Reason: session.Logout, Denials: []session.Denial{{ID: id, Until: noon()}}}),
+			"01010e1201" + "01" + "8000000000000000" + "01" + "09000000000000000000000000000000" + "18ea0da41e9d8000",
+		},
+		{
+			"deny user", write(peer.DenyUser{Realm: "/", Username: "u", Before: noon(), Until: noon()}),
+			"01010f1301" + "012f" + "0175" + "18ea0da41e9d8000" + "18ea0da41e9d8000",
+		},
+		{
 			"properties", write(peer.SetProperties{ID: id, Changes: map[string]string{"a": ""}}),
 			"01010307010900000000000000000000000000000001016100",
 		},
@@ -324,6 +332,8 @@ func TestIdempotent(t *testing.T) {
 		"delete":               {peer.Delete{}, true},
 		"touch":                {peer.Touch{}, true},
 		"put a token":          {peer.PutToken{}, true},
+		"deny":                 {peer.Deny{}, true},
+		"deny a user's":        {peer.DenyUser{}, true},
 		"count a login":        {peer.UpdateIdentity{}, false},
 		"put with a condition": {peer.PutDocument{}, false},
 	} {
