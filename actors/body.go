@@ -24,6 +24,10 @@ type body struct {
 	// replicas is how many members its realm wanted to hold it.
 	replicas int
 	state    []byte // encoded, of a waiting journey
+	// carried says that the client carries the state. Then sum is a keyed digest
+	// of it, and state may be missing.
+	carried bool
+	sum     digest
 	// taken says that a session is being made of the answers to the current
 	// step that chosen is the digest of: no others count any more.
 	taken  bool
@@ -47,20 +51,27 @@ const (
 // (varint, nanoseconds of Unix time), replicas (a byte, whose highest bit says
 // that answers are taken); then the digest of those (16), if it says so, and the
 // state as the rest, or one byte that says whether a reply is kept, and the reply.
+// A waiting journey that its client carries is of version 2: before the state
+// stands its sum (16).
 const (
 	bodyVersion = 1
+	bodyCarried = 2
 	bodyTaken   = 1 << 7
 )
 
 var errBody = errors.New("not the body of a journey's record")
 
 func (b *body) encode() []byte {
-	room := 60 + len(b.state)
+	version := byte(bodyVersion)
+	if b.carried && b.kind == waits {
+		version = bodyCarried
+	}
+	room := 60 + int(bit(b.carried))*len(b.sum) + len(b.state)
 	if b.end != nil {
 		room += 8 + len(b.end.url) + len(b.end.message) + len(b.end.token)
 	}
 	raw := make([]byte, 0, room)
-	raw = append(raw, bodyVersion, byte(b.kind))
+	raw = append(raw, version, byte(b.kind))
 	raw = binary.AppendUvarint(raw, uint64(b.step))
 	raw = append(raw, b.digest[:]...)
 	raw = binary.AppendVarint(raw, b.expires.UnixNano())
@@ -71,6 +82,8 @@ func (b *body) encode() []byte {
 		raw = append(raw, byte(b.replicas)) //nolint:gosec // one of few
 	}
 	switch {
+	case version == bodyCarried:
+		return append(append(raw, b.sum[:]...), b.state...)
 	case b.kind == waits:
 		return append(raw, b.state...)
 	case b.end == nil:
@@ -89,10 +102,11 @@ func kindOf(raw []byte) bodyKind {
 
 func decodeBody(raw []byte) (body, error) {
 	r := texts{rest: raw}
-	if r.byte() != bodyVersion {
+	version := r.byte()
+	if version != bodyVersion && version != bodyCarried {
 		return body{}, errBody
 	}
-	b := body{kind: bodyKind(r.byte())}
+	b := body{kind: bodyKind(r.byte()), carried: version == bodyCarried}
 	step := r.uvarint()
 	b.step = uint32(step) //nolint:gosec // compared below
 	r.bad = r.bad || uint64(b.step) != step
@@ -103,10 +117,14 @@ func decodeBody(raw []byte) (body, error) {
 	if b.taken = replicas&bodyTaken != 0; b.taken {
 		copy(b.chosen[:], r.take(uint64(len(b.chosen))))
 	}
-	switch b.kind {
-	case waits:
+	switch {
+	case b.carried:
+		r.bad = r.bad || b.kind != waits
+		copy(b.sum[:], r.take(uint64(len(b.sum))))
+		fallthrough
+	case b.kind == waits:
 		b.state, r.rest = r.rest, nil
-	case decided, failed:
+	case b.kind == decided, b.kind == failed:
 		if r.byte() == 1 {
 			b.end = r.ended()
 		}
@@ -214,6 +232,15 @@ func (r *texts) ended() *ended {
 		e.replaced = session.Handle(r.text())
 	}
 	return e
+}
+
+// fat reports whether an encoded body has a state that it need not keep.
+func fat(raw []byte) bool {
+	if len(raw) == 0 || raw[0] != bodyCarried {
+		return false
+	}
+	b, err := decodeBody(raw)
+	return err == nil && len(b.state) > 0
 }
 
 // waiting decodes what a waiting journey is waiting in.

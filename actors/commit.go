@@ -54,15 +54,13 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	if err != nil {
 		return err
 	}
-	ref := s.ref
-	ref.Step, ref.Trace = s.state.Step, nil
-	ref.Started, ref.Expires = s.state.Started, s.state.Deadline(s.plan, s.env.Settings)
-	b := body{kind: waits, step: ref.Step, digest: s.digest, expires: ref.Expires, replicas: s.replicas, state: state}
+	s.ref.Started = s.state.Started
+	expires := s.state.Deadline(s.plan, s.env.Settings)
+	b := body{kind: waits, step: s.state.Step, digest: s.digest, expires: expires, replicas: s.replicas, state: state}
 	if err := s.keep.follow(ctx, s, &b); err != nil {
 		return err
 	}
-	ref.Index = s.kept.index()
-	s.reply = journey.Reply{Ref: ref, Ask: s.ask, Realm: s.plan.Realm}
+	s.reply = journey.Reply{Ref: s.refer(&b), Ask: s.ask, Realm: s.plan.Realm}
 	return nil
 }
 

@@ -29,6 +29,16 @@ func newDigester(key []byte) *digester {
 	return &digester{works: sync.Pool{New: func() any { return &digestWork{hash: hmac.New(sha256.New, key)} }}}
 }
 
+// sum is the digest of an encoded state. Its first byte is one that no answers
+// begin with.
+func (d *digester) sum(state []byte) digest {
+	w, _ := d.works.Get().(*digestWork)
+	defer d.works.Put(w)
+	defer w.hash.Reset()
+	w.hash.Write(state)
+	return digest(w.hash.Sum(w.sum[:0])[:16])
+}
+
 // of is the digest of answers.
 func (d *digester) of(answers []callback.Answer) (digest, error) {
 	w, _ := d.works.Get().(*digestWork)

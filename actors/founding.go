@@ -27,22 +27,39 @@ func (j *Journeys) extinct(set register.Set) bool {
 
 // unbegun reports whether all that a take-over has heard of is a first record
 // that cannot be accepted any more: its writer has lost the others while it wrote.
-func (j *Journeys) unbegun(t *register.Takeover) bool {
-	newest, _ := t.Known()
+// Of a journey that its client carries it may be any record: the client tells
+// which step was decided.
+func (j *Journeys) unbegun(t *register.Takeover, q *quest) bool {
+	newest, all := t.Known()
+	if q.carried {
+		return all && !q.kept
+	}
 	return newest == nil || j.draft(newest)
 }
 
 func (j *Journeys) draft(r *register.Record) bool {
-	return r.Seq == 1 && !r.Stub() && (j.extinct(r.Replicas) || j.extinct(r.Prev))
+	return r.Seq == 1 && !r.Stub() && j.lost(r)
 }
+
+// lost reports whether so many of those that would have to accept a record are
+// certainly dead that it cannot be followed.
+func (j *Journeys) lost(r *register.Record) bool { return j.extinct(r.Replicas) || j.extinct(r.Prev) }
 
 // sift keeps a draft from a take-over that goes by the replicated store, and
 // remembers it.
 func (j *Journeys) sift(q *quest, r *register.Record) *register.Record {
-	if r == nil || !q.refounded || !j.draft(r) {
+	if r == nil {
+		return nil
+	}
+	draft := j.draft(r)
+	if q.carried {
+		draft = j.lost(r)
+		q.kept = q.kept || !draft
+	}
+	if !q.refounded || !draft {
 		return r
 	}
-	if r.Compare(q.draft) > 0 {
+	if !r.Stub() && r.Compare(q.draft) > 0 {
 		q.draft = r
 	}
 	return nil

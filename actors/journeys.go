@@ -242,7 +242,8 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 		return existing(r, settings.SuccessURL), nil
 	}
 	r.Tree, r.Wanted = plan.Name, nil
-	kept := settings.JourneyStore == realm.CTS
+	store := j.store(settings)
+	kept := store == realm.CTS
 	if !kept && j.config.CutOff != nil && j.config.CutOff() {
 		j.counts.unavailableQuorum.Add(1)
 		return journey.Reply{}, errMinority
@@ -267,12 +268,12 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 		}
 		if len(raw) <= maxTrace {
 			reply := journey.Reply{Ref: j.ref(id, r, state, plan.Plan, env), Ask: &ask, Realm: r.Realm}
-			reply.Ref.Trace = raw
+			reply.Ref.Trace, reply.Ref.Store = raw, store
 			return j.fill(ctx, r, reply)
 		}
 	}
 	m := &begin{
-		errand: j.errand(ctx), id: id, store: settings.JourneyStore, request: r, plan: plan.Plan, state: state, step: step,
+		errand: j.errand(ctx), id: id, store: store, request: r, plan: plan.Plan, state: state, step: step,
 	}
 	m.newcomer = true
 	var reply journey.Reply
@@ -338,7 +339,6 @@ func (j *Journeys) ref(id journey.ID, r journey.StartRequest, s journey.State, p
 		IndexValue: r.IndexValue,
 		Started:    s.Started,
 		Expires:    s.Deadline(p, env.Settings),
-		Store:      env.Settings.JourneyStore,
 	}
 }
 

@@ -35,8 +35,12 @@ type keeping interface {
 
 // keepingOf is where journeys of a store are kept.
 func (j *Journeys) keepingOf(store realm.JourneyStore) keeping {
-	if store == realm.CTS {
+	switch store {
+	case realm.CTS:
 		return byStore{j}
+	case realm.JWT:
+		return byClient{byMembers{j}}
+	case realm.InMemory:
 	}
 	return byMembers{j}
 }

@@ -122,6 +122,6 @@ func (j *Journeys) receive(ctx context.Context, m *envelope.Start) (journey.Repl
 	}
 	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
 	state, step := plan.start(env, r.NoSession)
-	own := &begin{errand: j.errand(ctx), id: m.ID, request: r, plan: plan.Plan, state: state, step: step}
+	own := &begin{errand: j.errand(ctx), id: m.ID, store: j.store(settings), request: r, plan: plan.Plan, state: state, step: step}
 	return j.here(ctx, m.ID, own, &own.offer)
 }

@@ -52,6 +52,9 @@ type slot struct {
 	kind    bodyKind // of the record's body; zero for none
 	// certain says that a majority has accepted the record.
 	certain bool
+	// fat, when not zero, is the second of Unix time from which the record need
+	// not have the state that its client carries.
+	fat uint32
 }
 
 type promise struct {
@@ -183,7 +186,10 @@ func (s *slots) propose(id journey.ID, r *register.Record, raw []byte, first, ce
 }
 
 func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, as role, certain bool, now time.Time) envelope.Accepted {
-	kind := kindOf(r.Body)
+	kind, lean := kindOf(r.Body), uint32(0)
+	if fat(r.Body) {
+		lean = uint32(now.Add(replyGrace).Unix() + 1) //nolint:gosec // until the year 2106
+	}
 	shard := s.shard(id)
 	shard.Lock()
 	if _, over := shard.over[id]; over {
@@ -204,7 +210,7 @@ func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, as role, cer
 	after := before
 	after.promise = nil
 	if next.Record == r {
-		after.record, after.kind, after.certain = raw, kind, certain
+		after.record, after.kind, after.certain, after.fat = raw, kind, certain, lean
 	}
 	if next.Record.Epoch != next.Promised {
 		after.promise = &promise{next.Promised, r.Expires}
@@ -212,7 +218,7 @@ func (s *slots) keep(id journey.ID, r *register.Record, raw []byte, as role, cer
 	shard.byID[id] = after
 	shard.Unlock()
 	s.count(before, after)
-	if after.kind > waits && before.kind <= waits {
+	if after.kind > waits && before.kind <= waits || after.fat != before.fat && after.fat != 0 {
 		s.plan(now.Add(replyGrace).Unix()+1, id)
 	}
 	if was.Record == nil || was.Record.Expires != r.Expires {
@@ -271,7 +277,7 @@ func (s *slots) shed(id journey.ID, r *register.Record) {
 		return
 	}
 	after := before
-	after.record, after.kind = register.AppendRecord(nil, h.Record.WithoutBody()), 0
+	after.record, after.kind, after.fat = register.AppendRecord(nil, h.Record.WithoutBody()), 0, 0
 	shard.byID[id] = after
 	shard.Unlock()
 	s.count(before, after)
@@ -381,6 +387,9 @@ func (s *slots) expire(id journey.ID, now int64) (again int64) {
 	case kept.kind == failed:
 		kept.record = withoutReply(h.Record)
 		shard.byID[id] = kept
+	case kept.fat != 0 && int64(kept.fat) <= now:
+		kept.record, kept.fat = withoutReply(h.Record), 0
+		shard.byID[id] = kept
 	}
 	return again
 }
@@ -388,14 +397,14 @@ func (s *slots) expire(id journey.ID, now int64) (again int64) {
 // endOf is the second in which the slot of a journey that expires is dropped.
 func endOf(expires int64) int64 { return expires + int64(slotGrace/time.Second) + 1 }
 
-// withoutReply is an ended journey's record less the reply: smaller, and the
-// same to the register.
+// withoutReply is the record of a journey that ended, or that its client carries,
+// less the reply: smaller, and the same to the register.
 func withoutReply(r *register.Record) []byte {
 	b, err := decodeBody(r.Body)
 	if err != nil {
 		panic("the body of a record that was accepted cannot be read")
 	}
-	b.end = nil
+	b.end, b.state = nil, nil
 	shorter := *r
 	shorter.Body = b.encode()
 	return register.AppendRecord(nil, &shorter)

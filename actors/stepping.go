@@ -31,10 +31,12 @@ type stepping struct {
 	step   uint32
 	digest digest
 
-	// What the realm says; trace is that of the reference, if it has one.
+	// What the realm says; trace and brought are what the reference holds of the
+	// journey, if anything.
 	settings *realm.Settings
 	replicas int
 	trace    trace
+	brought  carried
 
 	// keep is where the journey is kept. What that has found of it is lead among
 	// members, and kept in the store; body is of the newest record.
@@ -108,6 +110,9 @@ func (j *Journeys) answering(m *resume) *stepping {
 	j.consult(s)
 	if s.err == nil && len(s.ref.Trace) > 0 {
 		s.trace, s.err = decodeTrace(s.ref.Trace, j.slots.names.name)
+	}
+	if s.err == nil && len(s.ref.State) > 0 {
+		s.brought, s.err = decodeCarried(s.ref.State, j.slots.names.name)
 	}
 	return s
 }
@@ -318,7 +323,7 @@ func (b *body) judge(step uint32, d digest) verdict {
 		return again
 	case step > b.step:
 		return unsure
-	case over || step != b.step || b.taken && d != b.chosen:
+	case over || step != b.step || b.taken && d != b.chosen || b.carried && len(b.state) == 0:
 		return tooLate
 	}
 	return advances
@@ -379,7 +384,8 @@ func (j *Journeys) replay(s *stepping) error {
 // give answers by what the journey's record says, which is certain.
 func (j *Journeys) give(s *stepping) {
 	switch {
-	case s.verdict == tooLate, s.body.kind > waits && (s.body.end == nil || !j.config.Now().Before(s.body.expires)):
+	case s.verdict == tooLate, s.body.carried && len(s.body.state) == 0,
+		s.body.kind > waits && (s.body.end == nil || !j.config.Now().Before(s.body.expires)):
 		s.err = journey.ErrGone
 		return
 	case s.body.kind > waits:
@@ -390,9 +396,7 @@ func (j *Journeys) give(s *stepping) {
 			s.err = err
 			return
 		}
-		s.reply = journey.Reply{Ref: s.ref, Ask: &state.Asked, Realm: s.ref.Realm}
-		s.reply.Ref.Step, s.reply.Ref.Expires, s.reply.Ref.Trace = s.body.step, s.body.expires, nil
-		s.reply.Ref.Index = s.kept.index()
+		s.reply = journey.Reply{Ref: s.refer(&s.body), Ask: &state.Asked, Realm: s.ref.Realm}
 	}
 	j.counts.replayed.Add(1)
 }

@@ -25,9 +25,12 @@ type lead struct {
 	// mine says that record was written under epoch, and certain that a
 	// majority has accepted it.
 	mine, certain bool
+	// founded says that who knew the journey is gone, and that record is what is
+	// left of it, nil for nothing: the client may carry a later step.
+	founded bool
 }
 
-// quest is what a take-over is told of a journey.
+// quest is what a take-over is told of a journey, and what it learns.
 type quest struct {
 	id      journey.ID
 	expires int64        // seconds of Unix time
@@ -38,7 +41,16 @@ type quest struct {
 	// to accept.
 	refounded bool
 	draft     *register.Record
+	// carried says that the client has the journey: first is the set that was told
+	// of its step. kept says that somebody has a record which others could still
+	// accept.
+	carried, kept bool
 }
+
+// everybody reports whether all members that run must have answered: a journey
+// that its client carries was begun, so that it can be gone from one set and live
+// on in another.
+func (q *quest) everybody() bool { return q.refounded && q.carried }
 
 // takeOver makes this member the one that leads a journey: a majority of its
 // replicas promises to accept no record of an earlier epoch. Its errors are
@@ -52,6 +64,13 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 		return nil, journey.ErrGone
 	}
 	t := register.NewTakeover(j.config.Self, epoch, q.first, j.dead)
+	if q.everybody() {
+		candidates, err := j.candidates(ctx, q.alone)
+		if err != nil {
+			return nil, err
+		}
+		t.Widen(candidates)
+	}
 	t.Heard(j.config.Self, register.Promised{OK: true, Epoch: epoch, Record: j.sift(&q, h.Record)})
 	o := register.Outcome{State: register.Unavailable}
 	if h.Record != nil || len(q.first) > 0 {
@@ -72,14 +91,18 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 	}
 	switch {
 	case o.State == register.Adopt:
+		founded := q.everybody() && o.Record == nil
+		if _, all := t.Known(); founded && !all {
+			return nil, envelope.ErrCutOff
+		}
 		if o.Record == nil && q.draft != nil {
 			o.Record = reseated(q.draft, o.Set)
 		}
-		return &lead{epoch: epoch, record: o.Record, implicit: o.Set, asked: true}, nil
+		return &lead{epoch: epoch, record: o.Record, implicit: o.Set, asked: true, founded: founded}, nil
 	case o.State == register.Fenced:
 		j.counts.fenced.Add(1)
 		return nil, &envelope.FencedError{Epoch: o.Epoch}
-	case !q.refounded && j.extinct(q.first) && j.unbegun(t):
+	case !q.refounded && j.extinct(q.first) && j.unbegun(t, &q):
 		_, all := t.Known()
 		set, err := j.refound(ctx, q, all)
 		if err != nil {
@@ -98,6 +121,9 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 // wentWith reports whether the one member that had a journey, by all that is
 // known here, has gone: as in AM, the journey has gone with it.
 func (j *Journeys) wentWith(r *register.Record, q *quest) bool {
+	if q.carried && j.config.Founding != nil {
+		return false
+	}
 	set := q.first
 	if r != nil {
 		set = r.Members()
@@ -122,8 +148,10 @@ func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q *quest) 
 		return register.Outcome{}, fmt.Errorf("ask for a promise: %w", err)
 	}
 	pledges := make(chan pledge, register.MaxSet)
+	open := 0
 	for {
 		for _, m := range t.Ask() {
+			open++
 			j.counts.promisesSent.Add(1)
 			j.aside(func() {
 				p := pledge{from: m}
@@ -137,11 +165,13 @@ func (j *Journeys) canvass(ctx context.Context, t *register.Takeover, q *quest) 
 			})
 		}
 		o := t.Outcome()
-		if o.State != register.Asking {
+		more := open > 0 && q.everybody() && o.State == register.Adopt && o.Record == nil
+		if o.State != register.Asking && !more {
 			return o, nil
 		}
 		select {
 		case p := <-pledges:
+			open--
 			if err := j.heed(t, q, p); err != nil {
 				return o, err
 			}
