@@ -35,6 +35,13 @@ type Event struct {
 	Session Session
 	// Reason is zero unless Kind is EventEnded.
 	Reason Reason
+	// Changed names the properties that are others, in order, when Kind is
+	// EventChanged.
+	Changed []string
+	// Index is the index in the replicated log of what made the change. All
+	// members know a change by the same index, and those of one index in the same
+	// order.
+	Index uint64
 	// At is the time of the change by the clock of the member that decided it.
 	At time.Time
 	// Local says that the member that is told leads, so that of all members it is
