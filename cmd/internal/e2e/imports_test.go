@@ -42,6 +42,7 @@ func layers() map[string][]string {
 		"cts/clientside":             {"actors/realm"},
 		"cts/keyring":                {"cts/clientside"},
 		"cts/sessions":               {"cts/session", "cts/clientside", "actors/realm"},
+		"cts/feed":                   {"cts/session"},
 		"cts/command":                {"cts/session", "cts/token", "cts/internal/octets", "actors/identity", "actors/realm"},
 		"http/wire":                  {"actors/callback", "actors/realm"},
 		"cmd/internal/secret":        {},
