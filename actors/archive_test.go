@@ -324,7 +324,7 @@ func TestVersionDamaged(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log safeBuffer
 			docs := &memoryDocuments{}
-			catalog := NewCatalog(docs, node.Builtin(), slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+			catalog := NewCatalog(docs, node.Builtin(), realm.DefaultDeployment(), slog.New(slog.NewTextHandler(&log, nil)), time.Now)
 			version := journey.Version{1}
 			docs.docs = append(docs.docs, realm.Document{Kind: realm.KindVersion, Realm: realm.Root, ID: version.String(), Body: []byte(tt.body)})
 			if _, err := catalog.planOf(t.Context(), realm.Root, "Login", version); !errors.Is(err, journey.ErrGone) {

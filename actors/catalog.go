@@ -35,6 +35,7 @@ type Documents interface {
 // for as long as a journey can be running on it; Tend looks after these.
 type Catalog struct {
 	documents Documents
+	process   realm.Deployment
 	types     *node.Registry
 	logger    *slog.Logger
 	now       func() time.Time
@@ -45,9 +46,10 @@ type Catalog struct {
 	growth chan struct{} // wakes Tend
 }
 
-// NewCatalog returns a catalog of documents. now is the clock.
-func NewCatalog(documents Documents, types *node.Registry, logger *slog.Logger, now func() time.Time) *Catalog {
-	return &Catalog{documents: documents, types: types, logger: logger, now: now, growth: make(chan struct{}, 1)}
+// NewCatalog returns a catalog of documents. process is what the member's own
+// configuration says where no document does; now is the clock.
+func NewCatalog(documents Documents, types *node.Registry, process realm.Deployment, logger *slog.Logger, now func() time.Time) *Catalog {
+	return &Catalog{documents: documents, process: process, types: types, logger: logger, now: now, growth: make(chan struct{}, 1)}
 }
 
 // shelf is one realm's part of a catalog.
@@ -90,7 +92,7 @@ const maxRetired = 64
 // have, when both are empty. It does not block.
 func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
 	switch kind {
-	case realm.KindRealm, "":
+	case realm.KindRealm, realm.KindGlobal, "":
 		c.realms.Range(func(_, value any) bool {
 			value.(*shelf).changes.Add(1)
 			return true
@@ -316,20 +318,33 @@ func (c *Catalog) read(ctx context.Context, r realm.Name) (*edition, error) {
 	return e, nil
 }
 
+// readSettings reads the settings of a realm. A value that cannot be, as one may
+// be that an older release has taken unjudged, is told to the operator and counts
+// as absent: it does not close the realm.
 func (c *Catalog) readSettings(ctx context.Context, r realm.Name) (realm.Settings, error) {
-	documents, err := c.documents.Documents(ctx, realm.KindSettings, r)
-	if err != nil {
+	layers := realm.Layers{Process: c.process}
+	var err error
+	if layers.Global, err = c.bodies(ctx, realm.KindGlobal, realm.Root); err != nil {
+		return realm.Settings{}, fmt.Errorf("read settings of all realms: %w", err)
+	}
+	if layers.Own, err = c.bodies(ctx, realm.KindSettings, r); err != nil {
 		return realm.Settings{}, fmt.Errorf("read settings of %s: %w", r, err)
 	}
-	bodies := map[string]json.RawMessage{}
+	settings, err := layers.Settings()
+	if err != nil {
+		c.logger.Error("stored settings are at fault, and count as absent", "realm", r, "err", err)
+	}
+	return settings, nil
+}
+
+// bodies are all documents of a kind in a realm, by their ids.
+func (c *Catalog) bodies(ctx context.Context, kind realm.DocumentKind, r realm.Name) (map[string]json.RawMessage, error) {
+	documents, err := c.documents.Documents(ctx, kind, r)
+	bodies := make(map[string]json.RawMessage, len(documents))
 	for _, d := range documents {
 		bodies[d.ID] = d.Body
 	}
-	settings, err := realm.DecodeSettings(bodies)
-	if err != nil {
-		return realm.Settings{}, fmt.Errorf("settings of realm %s: %w", r, err)
-	}
-	return settings, nil
+	return bodies, err
 }
 
 // retire keeps the plans that are about to be replaced for as long as a journey

@@ -37,7 +37,7 @@ func (d *pausingDocuments) Documents(ctx context.Context, kind realm.DocumentKin
 func TestNoOldEditionDuringARead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		docs := &pausingDocuments{&memoryDocuments{}, make(chan struct{}), make(chan struct{})}
-		catalog := NewCatalog(docs, node.Builtin(), slog.New(slog.DiscardHandler), time.Now)
+		catalog := NewCatalog(docs, node.Builtin(), realm.DefaultDeployment(), slog.New(slog.DiscardHandler), time.Now)
 		if _, err := catalog.plan(t.Context(), realm.Root, "Say"); !errors.Is(err, journey.ErrNoTree) {
 			t.Fatal(err)
 		}

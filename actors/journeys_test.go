@@ -45,7 +45,7 @@ func newMember(t testing.TB, now func() time.Time) *testMember {
 func (m *testMember) open(t testing.TB, now func() time.Time, change func(*Config)) {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	m.catalog = NewCatalog(m.docs, testTypes(), logger, now)
+	m.catalog = NewCatalog(m.docs, testTypes(), realm.DefaultDeployment(), logger, now)
 	alone := placement.NewView(1, placement.Member{ID: "one", Protocol: placement.ReplicaProtocol})
 	c := Config{
 		Self:      "one",

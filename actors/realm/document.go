@@ -12,7 +12,8 @@ type DocumentKind string
 // sends and takes for it, without _id and _rev.
 const (
 	KindRealm    DocumentKind = "realm"    // a realm exists; ID is its name; kept under Root
-	KindSettings DocumentKind = "settings" // ID is one of DocumentAuthentication and its like
+	KindSettings DocumentKind = "settings" // ID is one of Documents()
+	KindGlobal   DocumentKind = "global"   // settings of the whole deployment; ID is one of GlobalDocuments(); kept under Root
 	KindTree     DocumentKind = "tree"     // ID is the tree's name
 	KindNode     DocumentKind = "node"     // ID is the node's UUID; the body keeps _type
 	KindScript   DocumentKind = "script"   // ID is the script's UUID

@@ -1,6 +1,9 @@
 package realm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Settings are the values that an operator may set per realm, with AM's
 // meaning and AM's defaults (am-contract section 5.1). The JSON form is AM's
@@ -59,6 +62,18 @@ type Settings struct {
 	// SessionProperties names the properties that a client may read and write
 	// (sessionPropertyWhitelist).
 	SessionProperties []string
+	// SessionMapping copies attributes of a user's profile into the properties of
+	// a new session (postauthprocess.userAttributeSessionMapping).
+	SessionMapping []Mapping
+	// MaxSessionList is how many sessions one answer lists, SessionListTime how
+	// long they may be looked for (search.maxSessionListSize,
+	// sessionListRetrievalTimeout).
+	MaxSessionList  int
+	SessionListTime time.Duration
+	// NotifiesProperties tells listeners that one of NotifiedProperties has
+	// changed in a session (notifications.*); none named means any.
+	NotifiesProperties bool
+	NotifiedProperties []string
 
 	// ClearsSiteData makes a logout tell the browser to forget what it keeps of
 	// this site (security.addClearSiteDataHeader).
@@ -78,8 +93,41 @@ type Settings struct {
 	// DefaultAuthLevel is the level a journey starts with
 	// (general.defaultAuthLevel).
 	DefaultAuthLevel int
+	// Locale is the language of a journey whose client asks for none
+	// (general.locale).
+	Locale string
+	// ZeroPage says from which pages a login may bring its credentials along.
+	ZeroPage ZeroPage
 
 	Lockout Lockout
+
+	// Deployment is what all realms share.
+	Deployment Deployment
+}
+
+// Mapping copies a profile attribute into a session property.
+type Mapping struct{ Attribute, Property string }
+
+// ZeroPage says who may send credentials with the first request of a journey
+// (security.zeroPageLogin*). A request that comes from no page, as those of
+// programs do, has no Referer.
+type ZeroPage struct {
+	// Enabled is told to login pages, which then take credentials from their own
+	// address.
+	Enabled bool
+	// Referrers are the pages that credentials are taken from; empty: from all.
+	Referrers []string
+	// WithoutReferrer takes them from requests without a Referer.
+	WithoutReferrer bool
+}
+
+// Allows reports whether credentials are taken from a request with this Referer,
+// empty for none.
+func (z ZeroPage) Allows(referrer string) bool {
+	if referrer == "" {
+		return z.WithoutReferrer
+	}
+	return len(z.Referrers) == 0 || slices.Contains(z.Referrers, referrer)
 }
 
 // JourneyStore is where journeys wait between two requests.
@@ -170,12 +218,17 @@ func DefaultSettings() Settings {
 		TouchInterval:      time.Minute,
 		SessionProperties:  []string{"AMCtxId"},
 		ClearsSiteData:     true,
+		MaxSessionList:     120,
+		SessionListTime:    5 * time.Second,
 		SuccessURL:         "/am/console",
 		ProfileRequired:    true,
+		Locale:             "en_US",
+		ZeroPage:           ZeroPage{WithoutReferrer: true},
 		Lockout: Lockout{
 			Failures:   5,
 			Window:     5 * time.Minute,
 			Multiplier: 1,
 		},
+		Deployment: DefaultDeployment(),
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"sojourn/actors/realm"
 )
 
@@ -23,7 +21,7 @@ func TestDecodeSettingsDefaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := realm.DecodeSettings(stored(tt.auth, tt.session, tt.validation, tt.own))
+			got, err := layers(stored(tt.auth, tt.session, tt.validation, tt.own)).Settings()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +42,7 @@ func TestDecodeSettingsValues(t *testing.T) {
 	session := `{"dynamic":{"maxSessionTime":2147483647,"maxIdleTime":1,"maxCachingTime":0},
 		"general":{"latestAccessTimeUpdateFrequency":0},"sessionPropertyWhitelist":["a","b"]}`
 	validation := `{"validGotoDestinations":["https://a.example/*"]}`
-	got, err := realm.DecodeSettings(stored(auth, session, validation, `{"journeys":{"replicas":"5"}}`))
+	got, err := layers(stored(auth, session, validation, `{"journeys":{"replicas":"5"}}`)).Settings()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +94,7 @@ func TestDecodeSettingsFaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := realm.DecodeSettings(stored(tt.auth, tt.session, tt.validation, tt.own))
+			_, err := layers(stored(tt.auth, tt.session, tt.validation, tt.own)).Settings()
 			var fault *realm.SettingError
 			if !errors.As(err, &fault) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -104,7 +102,7 @@ func TestDecodeSettingsFaults(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		_, err := realm.DecodeSettings(stored(`{"core":{"orgConfig":""},"general":{"defaultAuthLevel":-1}}`, "{", "", ""))
+		_, err := layers(stored(`{"core":{"orgConfig":""},"general":{"defaultAuthLevel":-1}}`, "{", "", "")).Settings()
 		for _, want := range []string{"core.orgConfig", "general.defaultAuthLevel", "settings session"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v does not name %s", err, want)
@@ -114,9 +112,9 @@ func TestDecodeSettingsFaults(t *testing.T) {
 }
 
 func TestUnknownSettings(t *testing.T) {
-	got := realm.UnknownSettings(stored(
+	got := layers(stored(
 		`{"_id":"","_rev":"1","trees":{"suspendedAuthenticationTimeout":9,"zzz":1,"aaa":1},"newGroup":{"a":1}}`,
-		`{"quota":1,"dynamic":{"quotaLimit":2}}`, "", `{"journeys":{"replicas":1,"copies":1}}`))
+		`{"quota":1,"dynamic":{"quotaLimit":2}}`, "", `{"journeys":{"replicas":1,"copies":1}}`)).Unknown()
 	want := []string{"authentication: newGroup", "authentication: trees.aaa", "authentication: trees.zzz", "session: quota", "sojourn: journeys.copies"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -125,17 +123,17 @@ func TestUnknownSettings(t *testing.T) {
 
 func TestAuthenticationDocument(t *testing.T) {
 	t.Run("defaults", func(t *testing.T) {
-		got, err := realm.SettingsDocument(realm.DocumentAuthentication, realm.DefaultSettings(), nil)
+		got, err := layers(nil).Document(realm.DocumentAuthentication)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := `{"accountlockout":{"lockoutDuration":0,"lockoutDurationMultiplier":1,"lockoutWarnUserCount":0,` +
 			`"loginFailureCount":5,"loginFailureDuration":300,"loginFailureLockoutMode":false,"storeInvalidAttemptsInDataStore":true},` +
 			`"core":{"adminAuthModule":"Login","orgConfig":"Login"},` +
-			`"general":{"defaultAuthLevel":0,"identityType":["agent","user"],"locale":"en_US","statelessSessionsEnabled":false,` +
+			`"general":{"defaultAuthLevel":0,"externalLoginPageUrl":"","identityType":["agent","user"],"locale":"en_US","statelessSessionsEnabled":false,` +
 			`"twoFactorRequired":false,"userStatusCallbackPlugins":[]},` +
 			`"postauthprocess":{"loginFailureUrl":[],"loginPostProcessClass":[],"loginSuccessUrl":["/am/console"],` +
-			`"userAttributeSessionMapping":[],"usernameGeneratorEnabled":true},` +
+			`"userAttributeSessionMapping":[],"usernameGeneratorClass":"com.sun.identity.authentication.spi.DefaultUserIDGenerator","usernameGeneratorEnabled":true},` +
 			`"security":{"addClearSiteDataHeader":true,"keyAlias":"test","moduleBasedAuthEnabled":false,"sharedSecret":null,` +
 			`"zeroPageLoginAllowedWithoutReferrer":true,"zeroPageLoginEnabled":false,"zeroPageLoginReferrerWhiteList":[]},` +
 			`"trees":{"authenticationSessionsMaxDuration":5,"authenticationSessionsStateManagement":"In-Memory",` +
@@ -147,7 +145,7 @@ func TestAuthenticationDocument(t *testing.T) {
 	})
 	t.Run("stored values stay", func(t *testing.T) {
 		stored := `{"general":{"locale":"de","ours":{"a":[1]}},"security":{"sharedSecret":"hush"},"trees":{"suspendedAuthenticationTimeout":null}}`
-		raw, err := realm.SettingsDocument(realm.DocumentAuthentication, realm.DefaultSettings(), []byte(stored))
+		raw, err := layers(map[string]json.RawMessage{"authentication": []byte(stored)}).Document(realm.DocumentAuthentication)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,83 +161,8 @@ func TestAuthenticationDocument(t *testing.T) {
 		}
 	})
 	t.Run("not JSON", func(t *testing.T) {
-		if raw, err := realm.SettingsDocument(realm.DocumentAuthentication, realm.DefaultSettings(), []byte("[")); err == nil {
+		if raw, err := layers(map[string]json.RawMessage{"authentication": []byte("[")}).Document(realm.DocumentAuthentication); err == nil {
 			t.Errorf("got %s", raw)
-		}
-	})
-}
-
-// What the documents show of settings reads back as the same settings.
-func TestSettingsRoundTrip(t *testing.T) {
-	minutes := func(t *rapid.T, name string, low int) time.Duration {
-		return time.Duration(rapid.IntRange(low, 1<<20).Draw(t, name)) * time.Minute
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringMatching(`[a-zA-Z0-9]{1,8}`)
-		s := realm.DefaultSettings()
-		s.DefaultTree = text.Draw(t, "tree")
-		s.JourneyMaxDuration = minutes(t, "duration", 1)
-		s.JourneyReplicas = rapid.SampledFrom(append(realm.ReplicaCounts(), 0)).Draw(t, "replicas")
-		s.HidesTokenID = rapid.Bool().Draw(t, "hides")
-		s.MaxSession = minutes(t, "session", 1)
-		s.MaxIdle = minutes(t, "idle", 1)
-		s.MaxCaching = minutes(t, "caching", 0)
-		s.TouchInterval = time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "touch")) * time.Second
-		s.SessionProperties = rapid.SliceOfN(text, 1, 3).Draw(t, "properties")
-		s.ClearsSiteData = rapid.Bool().Draw(t, "clears")
-		s.SuccessURL = "/" + text.Draw(t, "success")
-		s.FailureURL = rapid.SampledFrom([]string{"", "/sorry"}).Draw(t, "failure")
-		s.GotoPatterns = []string{"https://" + rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "host") + "/*"}
-		s.ProfileRequired = rapid.Bool().Draw(t, "profile")
-		s.DefaultAuthLevel = rapid.IntRange(0, 9).Draw(t, "level")
-		s.Lockout = realm.Lockout{
-			Enabled:    rapid.Bool().Draw(t, "lockout"),
-			Failures:   rapid.IntRange(1, 9).Draw(t, "failures"),
-			Window:     time.Duration(rapid.IntRange(0, 999).Draw(t, "window")) * time.Second,
-			Duration:   minutes(t, "lock", 0),
-			Multiplier: rapid.IntRange(1, 9).Draw(t, "multiplier"),
-			WarnAfter:  rapid.IntRange(0, 9).Draw(t, "warn"),
-		}
-		whole, err := shown(s, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := realm.DecodeSettings(whole)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(got, s) {
-			t.Fatalf("got %+v\nwant %+v", got, s)
-		}
-		if unknown := realm.UnknownSettings(whole); len(unknown) > 0 {
-			t.Fatalf("shown and not known: %q", unknown)
-		}
-	})
-}
-
-// What is accepted is shown without a fault, and shown again it is the same.
-func FuzzDecodeSettings(f *testing.F) {
-	f.Add(`{"trees":{"authenticationSessionsMaxDuration":"10"}}`, `{"dynamic":{"maxIdleTime":1}}`, `{"validGotoDestinations":["https://a/*"]}`, `{"journeys":{"replicas":[3]}}`)
-	f.Add(`{"core":null}`, `[]`, `{"validGotoDestinations":"x"}`, `{"journeys":{"replicas":null}}`)
-	f.Fuzz(func(t *testing.T, auth, session, validation, own string) {
-		documents := stored(auth, session, validation, own)
-		s, err := realm.DecodeSettings(documents)
-		if err != nil {
-			return
-		}
-		whole, err := shown(s, documents)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := realm.DecodeSettings(whole)
-		if err != nil {
-			t.Fatalf("what is shown is not accepted: %v", err)
-		}
-		if len(again.GotoPatterns)+len(s.GotoPatterns) == 0 {
-			again.GotoPatterns, s.GotoPatterns = nil, nil
-		}
-		if !reflect.DeepEqual(again, s) {
-			t.Fatalf("got %+v\nwant %+v", again, s)
 		}
 	})
 }
@@ -254,14 +177,7 @@ func stored(auth, session, validation, own string) map[string]json.RawMessage {
 	}
 }
 
-// shown is every settings document as the configuration API shows it.
-func shown(s realm.Settings, stored map[string]json.RawMessage) (map[string]json.RawMessage, error) {
-	whole := map[string]json.RawMessage{}
-	var err error
-	for _, id := range []string{realm.DocumentAuthentication, realm.DocumentSession, realm.DocumentValidation, realm.DocumentSojourn} {
-		if whole[id], err = realm.SettingsDocument(id, s, stored[id]); err != nil {
-			return nil, err
-		}
-	}
-	return whole, nil
+// layers are those of a realm with these documents, under nothing but defaults.
+func layers(own map[string]json.RawMessage) realm.Layers {
+	return realm.Layers{Process: realm.DefaultDeployment(), Own: own}
 }

@@ -42,7 +42,7 @@ func (h *Handler) askAnswer(c *call, reply journey.Reply) error {
 		Header:      reply.Ask.Header,
 		Description: reply.Ask.Description,
 	})
-	c.w.Header()["Set-Cookie"] = h.cookies.lb
+	c.w.Header()["Set-Cookie"] = c.cookies().lb
 	c.plain(http.StatusOK, c.buf)
 	return nil
 }
@@ -56,17 +56,17 @@ func (h *Handler) success(c *call, reply journey.Reply, presented session.TokenI
 		Realm:      string(reply.Realm),
 		Details:    details(done),
 	}
-	set := h.cookies.lb
+	set := c.cookies().lb
 	switch {
 	case reply.Existing:
 		// Nothing was run: the caller goes on with the token it has.
 		out.TokenID = wire.TokenID(presented)
-		if c.settings.HidesTokenID && h.cfg.Cookies.HTTPOnly {
+		if c.settings.HidesTokenID && c.shared().Cookies.HTTPOnly {
 			out.TokenID = ""
 		}
 		h.cfg.Sessions.Touch(done.Session, c.now)
 	case !done.NoSession:
-		set = h.cookies.set(reply.Token)
+		set = c.cookies().set(reply.Token)
 	}
 	c.w.Header()["Set-Cookie"] = set
 	c.buf = wire.AppendSuccess(c.buf[:0], out)

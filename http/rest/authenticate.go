@@ -76,6 +76,9 @@ func (h *Handler) start(c *call) error {
 	if err != nil {
 		return err
 	}
+	if !c.settings.ZeroPage.Allows(c.r.Header.Get("Referer")) {
+		username, password = nil, nil // the login page asks for them
+	}
 	reply, err := h.cfg.Journeys.Start(c.context(), journey.StartRequest{
 		Realm:      c.realm,
 		Tree:       wanted.tree,
@@ -187,7 +190,7 @@ func (c *call) currentSession() (*session.Session, session.TokenID, error) {
 // nodeRequest is what nodes may know of the request.
 func (c *call) nodeRequest(current *session.Session) node.Request {
 	r := node.Request{
-		Locales:    locales(c.query.get("locale"), c.r.Header["Accept-Language"]),
+		Locales:    c.locales(),
 		Parameters: c.parameters(),
 		Headers:    c.r.Header,
 		ClientIP:   c.h.cfg.ClientIP(c.r),

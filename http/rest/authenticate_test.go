@@ -101,7 +101,7 @@ func TestSuccessAnswer(t *testing.T) {
 		{
 			name: "cookies with every mark, for two domains",
 			set: func(s *stand) {
-				s.cfg.Cookies = rest.Cookies{
+				s.cfg.Process.Cookies = realm.Cookies{
 					Name: "sid", Secure: true, HTTPOnly: true, SameSite: "none",
 					Domains: []string{"a.example", "b.example"}, LBName: "lb", LBValue: "02",
 				}
@@ -149,7 +149,7 @@ func TestExistingSessionShortCut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStand(t)
-			s.cfg.Cookies.HTTPOnly = c.mark
+			s.cfg.Process.Cookies.HTTPOnly = c.mark
 			s.realms["/alpha"].HidesTokenID = c.hides
 			token := s.login("/alpha", "bjensen")
 			s.journeys.start = func(_ context.Context, r journey.StartRequest) (journey.Reply, error) {

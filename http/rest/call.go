@@ -35,7 +35,9 @@ type call struct {
 
 	realm    realm.Name
 	settings *realm.Settings
-	endpoint *endpoint
+	// deployment are the shared settings of a call outside all realms, once known.
+	deployment *realm.Deployment
+	endpoint   *endpoint
 	// path are the decoded parts after the endpoint's name; a trailing slash
 	// makes none.
 	path  []string

@@ -16,7 +16,6 @@ import (
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
-	"sojourn/http/rest"
 )
 
 // gone is the body that makes clients start again.
@@ -230,7 +229,7 @@ func TestErrorCatalogue(t *testing.T) {
 		},
 		{
 			name: "no version while one is demanded", edit: header("Accept-API-Version"), status: 400,
-			set:  func(s *stand) { s.cfg.DefaultVersion = rest.None },
+			set:  func(s *stand) { s.cfg.Process.DefaultVersion = realm.None },
 			want: `{"code":400,"reason":"Bad Request","message":"No requested version specified and behavior set to NONE."}`,
 		},
 		{

@@ -24,6 +24,10 @@ func (h *Handler) globalConfig() *endpoint {
 			operation{method: "GET", path: "realms/{id}", guard: guardAdmin, run: readRealm},
 			operation{method: "PUT", path: "realms/{id}", guard: guardAdmin, run: putRealm},
 			operation{method: "DELETE", path: "realms/{id}", guard: guardAdmin, run: deleteRealm})
+		for _, o := range settingsOperations(true) {
+			o.guard = guardAdmin
+			operations = append(operations, o)
+		}
 	}
 	if h.cfg.Resources.Backups != nil {
 		operations = append(operations,
@@ -34,7 +38,7 @@ func (h *Handler) globalConfig() *endpoint {
 		operations = append(operations, memberOperations()...)
 	}
 	e := resource(newVersions("1.0", "2.0"), 0, operations...)
-	e.anyRealm = true
+	e.anyRealm, e.shares = true, true
 	return e
 }
 

@@ -212,8 +212,8 @@ func TestSettings(t *testing.T) {
 	// frodo lists services by _id, and asks each for what is below it.
 	r.want("services", asked{path: path + "services?_action=nextdescendents", header: bearer(operatorToken)}, 200,
 		`{"result":[{"_id":"session","_rev":"1","_type":{"_id":"session","name":"Session","collection":false},`+
-			`"dynamic":{"maxCachingTime":3,"maxIdleTime":7,"maxSessionTime":120,"quotaLimit":5},`+
-			`"general":{"crossUpgradeReferenceFlag":false,"dnRestrictionOnly":false,"latestAccessTimeUpdateFrequency":60,"timeoutHandlers":[]},`+
+			`"dynamic":{"maxCachingTime":3,"maxIdleTime":7,"maxSessionTime":120,"quotaLimit":5}},`+
+			`{"_id":"amSessionPropertyWhitelist","_rev":"#","_type":{"_id":"amSessionPropertyWhitelist","name":"Session Property Whitelist Service","collection":false},`+
 			`"sessionPropertyWhitelist":["AMCtxId"],"whitelistedQueryProperties":[]},`+
 			`{"_id":"validation","_rev":"#","_type":{"_id":"validation","name":"Validation Service","collection":false},"validGotoDestinations":[]},`+
 			`{"_id":"sojourn","_rev":"2","_type":{"_id":"sojourn","name":"Sojourn","collection":false},"journeys":{"replicas":5}}]}`)

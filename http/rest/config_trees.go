@@ -33,21 +33,12 @@ func (h *Handler) realmConfig() *endpoint {
 		{method: "PUT", path: trees + "nodes/{type}/{version}/{id}", run: putNode},
 		{method: "DELETE", path: trees + "nodes/{type}/{version}/{id}", run: deleteNode},
 
-		{method: "GET", path: "authentication", run: readSettings(realm.DocumentAuthentication)},
-		{method: "PUT", path: "authentication", run: putSettings(realm.DocumentAuthentication)},
-		{method: "POST", path: "services", action: "nextdescendents", run: allServices},
-
 		{method: "GET", path: "webhooks", run: queryWebhooks},
 		{method: "GET", path: "webhooks/{name}", run: readWebhook},
 		{method: "PUT", path: "webhooks/{name}", run: putWebhook},
 		{method: "DELETE", path: "webhooks/{name}", run: deleteWebhook},
 	}
-	for _, id := range services() {
-		operations = append(operations,
-			operation{method: "GET", path: "services/" + id, run: readSettings(id)},
-			operation{method: "POST", path: "services/" + id, action: "nextdescendents", run: noDescendents},
-			operation{method: "PUT", path: "services/" + id, run: putSettings(id)})
-	}
+	operations = append(operations, settingsOperations(false)...)
 	for action, run := range map[string]func(*call) error{
 		"schema": nodeSchema, "template": nodeTemplate, "getType": nodeType,
 		"listOutcomes": nodeOutcomes, "versionInfo": nodeVersions, "nextdescendents": queryNodes,

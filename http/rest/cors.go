@@ -76,3 +76,17 @@ func (k cors) handle(w http.ResponseWriter, r *http.Request) bool {
 	h["Access-Control-Expose-Headers"] = corsExposed
 	return false
 }
+
+// isToken reports whether text is a token of RFC 9110, as names of headers are.
+func isToken(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return text != ""
+}

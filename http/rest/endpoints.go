@@ -13,6 +13,9 @@ type endpoint struct {
 	legacyErrors bool
 	// anyRealm endpoints are not below a realm and pass over ?realm=.
 	anyRealm bool
+	// shares is set for those of anyRealm that go by the settings that all realms
+	// share.
+	shares bool
 	// plain answers go without the headers that only concern documents.
 	plain bool
 	// operations are what the endpoint offers, when it is a resource.

@@ -82,35 +82,35 @@ func TestPathsThatAreNone(t *testing.T) {
 func TestVersionNegotiation(t *testing.T) {
 	for _, c := range []struct {
 		header  []string
-		setting rest.DefaultVersion
+		setting realm.DefaultVersion
 		want    string // Content-API-Version, or the status
 	}{
-		{nil, rest.Latest, "resource=2.1"},
-		{nil, rest.Oldest, "resource=1.2"},
-		{nil, rest.None, "Bad Request"},
-		{[]string{""}, rest.Latest, "resource=2.1"},
-		{[]string{"protocol=1.0"}, rest.Latest, "resource=2.1"},
-		{[]string{"resource=2.0, protocol=1.0"}, rest.Latest, "resource=2.1"},
-		{[]string{"protocol=1.0,resource=2.1"}, rest.Latest, "resource=2.1"},
-		{[]string{" resource = 2.1 ,  protocol = 2.1 "}, rest.Latest, "resource=2.1"},
-		{[]string{"Resource=1.1"}, rest.Latest, "resource=1.2"},
-		{[]string{"resource=2"}, rest.None, "resource=2.1"},
-		{[]string{"protocol=1.0", "resource=1.0"}, rest.Latest, "resource=1.2"},
-		{[]string{"resource=2.2"}, rest.Latest, "Not Found"},
-		{[]string{"resource=3.0"}, rest.Latest, "Not Found"},
-		{[]string{"resource=2.1,resource=2.1"}, rest.Latest, "Bad Request"},
-		{[]string{"resource=2.1", "resource=1.0"}, rest.Latest, "Bad Request"},
-		{[]string{"resource=x"}, rest.Latest, "Bad Request"},
-		{[]string{"resource=2.1.0"}, rest.Latest, "Bad Request"},
-		{[]string{"resource=-1"}, rest.Latest, "Bad Request"},
-		{[]string{"resource=99999.0"}, rest.Latest, "Bad Request"},
-		{[]string{"2.1"}, rest.Latest, "Bad Request"},
-		{[]string{"api=2.1"}, rest.Latest, "Bad Request"},
-		{[]string{"protocol=3.0"}, rest.Latest, "Bad Request"},
+		{nil, realm.Latest, "resource=2.1"},
+		{nil, realm.Oldest, "resource=1.2"},
+		{nil, realm.None, "Bad Request"},
+		{[]string{""}, realm.Latest, "resource=2.1"},
+		{[]string{"protocol=1.0"}, realm.Latest, "resource=2.1"},
+		{[]string{"resource=2.0, protocol=1.0"}, realm.Latest, "resource=2.1"},
+		{[]string{"protocol=1.0,resource=2.1"}, realm.Latest, "resource=2.1"},
+		{[]string{" resource = 2.1 ,  protocol = 2.1 "}, realm.Latest, "resource=2.1"},
+		{[]string{"Resource=1.1"}, realm.Latest, "resource=1.2"},
+		{[]string{"resource=2"}, realm.None, "resource=2.1"},
+		{[]string{"protocol=1.0", "resource=1.0"}, realm.Latest, "resource=1.2"},
+		{[]string{"resource=2.2"}, realm.Latest, "Not Found"},
+		{[]string{"resource=3.0"}, realm.Latest, "Not Found"},
+		{[]string{"resource=2.1,resource=2.1"}, realm.Latest, "Bad Request"},
+		{[]string{"resource=2.1", "resource=1.0"}, realm.Latest, "Bad Request"},
+		{[]string{"resource=x"}, realm.Latest, "Bad Request"},
+		{[]string{"resource=2.1.0"}, realm.Latest, "Bad Request"},
+		{[]string{"resource=-1"}, realm.Latest, "Bad Request"},
+		{[]string{"resource=99999.0"}, realm.Latest, "Bad Request"},
+		{[]string{"2.1"}, realm.Latest, "Bad Request"},
+		{[]string{"api=2.1"}, realm.Latest, "Bad Request"},
+		{[]string{"protocol=3.0"}, realm.Latest, "Bad Request"},
 	} {
 		t.Run(strings.Join(c.header, "+"), func(t *testing.T) {
 			s := newStand(t)
-			s.cfg.DefaultVersion = c.setting
+			s.cfg.Process.DefaultVersion = c.setting
 			s.replies(step(), nil)
 			w := s.do(s.request(start, "", header("Accept-API-Version", c.header...)))
 			got := w.Header().Get("Content-API-Version")
@@ -143,7 +143,7 @@ func TestCSRFRule(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStand(t)
-			s.cfg.NoCSRFFilter = c.off
+			s.cfg.Process.NoCSRFFilter = c.off
 			s.replies(step(), nil)
 			if w := s.do(s.request(start, "", c.edits...)); w.Code != c.want {
 				t.Errorf("got %d %s", w.Code, w.Body)
@@ -211,7 +211,7 @@ func TestCORS(t *testing.T) {
 }
 
 func TestNewReportsEveryFault(t *testing.T) {
-	_, err := rest.New(rest.Config{Path: "am/", Cookies: rest.Cookies{Name: "a b"}, Origins: []string{"*"}})
+	_, err := rest.New(rest.Config{Path: "am/", Process: realm.Deployment{Cookies: realm.Cookies{Name: "a b"}}, Origins: []string{"*"}})
 	if err == nil {
 		t.Fatal("taken")
 	}
@@ -226,10 +226,10 @@ func TestNewReportsEveryFault(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, edit := range map[string]func(*rest.Config){
-		"SameSite none without Secure": func(c *rest.Config) { c.Cookies.SameSite = "none" },
-		"SameSite nonsense":            func(c *rest.Config) { c.Cookies.SameSite = "maybe" },
-		"a value that splits":          func(c *rest.Config) { c.Cookies.LBValue = "a\r\nSet-Cookie: x=y" },
-		"a domain that splits":         func(c *rest.Config) { c.Cookies.Domains = []string{"a;b"} },
+		"SameSite none without Secure": func(c *rest.Config) { c.Process.Cookies.SameSite = "none" },
+		"SameSite nonsense":            func(c *rest.Config) { c.Process.Cookies.SameSite = "maybe" },
+		"a value that splits":          func(c *rest.Config) { c.Process.Cookies.LBValue = "a\r\nSet-Cookie: x=y" },
+		"a domain that splits":         func(c *rest.Config) { c.Process.Cookies.Domains = []string{"a;b"} },
 		"an origin with a path":        func(c *rest.Config) { c.Origins = []string{"https://a.example/"} },
 		"an origin with its own port":  func(c *rest.Config) { c.Origins = []string{"https://a.example:443"} },
 		"an origin without a scheme":   func(c *rest.Config) { c.Origins = []string{"a.example"} },

@@ -60,6 +60,16 @@ func locales(parameter string, header []string) []string {
 	return tags
 }
 
+// locales are the languages of the request, and at last the realm's. AM's default
+// is what every text falls back to anyway.
+func (c *call) locales() []string {
+	all := locales(c.query.get("locale"), c.r.Header["Accept-Language"])
+	if own := c.settings.Locale; own != "en_US" {
+		all = append(all, own)
+	}
+	return all
+}
+
 // isLocale takes "en", "en-GB" and Java's "en_GB".
 func isLocale(tag string) bool {
 	if tag == "" || len(tag) > maxLocale || !isLetter(tag[0]) {

@@ -59,7 +59,9 @@ type Config struct {
 	// Current is nil when this member is not cut off from the others, and may
 	// say of an authId that no key has signed it. nil says that it never is.
 	Current func(context.Context) error
-	Cookies Cookies
+	// Process are the settings that all realms share, as the configuration of this
+	// process has them: those of a request outside all realms.
+	Process realm.Deployment
 	// GotoAllowed says whether a goto or gotoOnFail parameter may lead to
 	// target in a realm with these settings.
 	GotoAllowed func(target string, s *realm.Settings) bool
@@ -69,11 +71,6 @@ type Config struct {
 	// AllowHeaders are request headers that pages of Origins may send besides
 	// those of AM's clients.
 	AllowHeaders []string
-	// NoCSRFFilter turns the X-Requested-With rule off (AM's
-	// csrfFilterEnabled=false).
-	NoCSRFFilter bool
-	// DefaultVersion answers a request without Accept-API-Version.
-	DefaultVersion DefaultVersion
 	// MaxBody bounds a request's body, in bytes: clients echo whole steps,
 	// scripts and device profiles in it. Zero is 256 KiB. MaxAdminBody bounds
 	// that of a request to the configuration; zero is 8 MiB.
@@ -98,8 +95,8 @@ type Config struct {
 // Handler is the API as an http.Handler. It is safe for concurrent use.
 type Handler struct {
 	cfg       Config
-	prefix    string // Path + "/json/"
-	cookies   cookies
+	prefix    string                  // Path + "/json/"
+	cookies   atomic.Pointer[cookies] // made last
 	cors      cors
 	endpoints map[string]*endpoint
 	calls     sync.Pool
@@ -126,8 +123,9 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Path != "" && (!strings.HasPrefix(cfg.Path, "/") || strings.HasSuffix(cfg.Path, "/")) {
 		faults = append(faults, fmt.Errorf("rest: Path %q must start and not end with a slash", cfg.Path))
 	}
-	cookies, err := newCookies(cfg.Cookies)
-	faults = append(faults, err)
+	if err := cfg.Process.Cookies.Check(); err != nil {
+		faults = append(faults, fmt.Errorf("rest: Process.Cookies: %w", err))
+	}
 	cors, err := newCORS(cfg.Origins, cfg.AllowHeaders)
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
@@ -154,7 +152,8 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = peer
 	}
-	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", cookies: cookies, cors: cors}
+	h := &Handler{cfg: cfg, prefix: cfg.Path + "/json/", cors: cors}
+	h.cookies.Store(newCookies(cfg.Process.Cookies))
 	h.endpoints = h.table()
 	h.calls.New = func() any { return &call{buf: make([]byte, 0, bufferSize)} }
 	return h, nil

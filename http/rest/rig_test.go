@@ -66,7 +66,7 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 		Sessions:    r.store,
 		Realms:      memoryRealms{"/": settingsOf(t, "AMCtxId"), "/alpha": settingsOf(t, "AMCtxId", "LoginLocation", "am.x")},
 		AuthIDs:     sync.OnceValue(func() *wire.AuthIDKeys { return &wire.AuthIDKeys{Active: bytes.Repeat([]byte{7}, wire.MinKey)} }),
-		Cookies:     Cookies{HTTPOnly: true},
+		Process:     realm.DefaultDeployment(),
 		GotoAllowed: func(target string, _ *realm.Settings) bool { return target == "https://app.example.com/" },
 		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Now:         func() time.Time { return r.now },

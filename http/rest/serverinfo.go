@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"sojourn/cts/session"
 	"sojourn/http/wire"
@@ -23,24 +24,27 @@ func (h *Handler) serverInfo() *endpoint {
 }
 
 func serverSettings(c *call) error {
+	page := c.settings.ZeroPage
 	info := wire.ServerInfo{
 		ID:                      "*",
-		Domains:                 c.h.cookieDomains(),
+		Domains:                 c.cookieDomains(),
 		ProtectedUserAttributes: []string{},
-		CookieName:              c.h.cookies.name,
-		SecureCookie:            c.h.cfg.Cookies.Secure,
+		CookieName:              c.cookies().name,
+		SecureCookie:            c.shared().Cookies.Secure,
 		ForgotPassword:          "false",
 		ForgotUsername:          "false",
 		KBAEnabled:              "false",
 		SelfRegistration:        "false",
-		Lang:                    "en-US",
+		Lang:                    strings.ReplaceAll(c.shared().Locale, "_", "-"),
 		RegistrationDestination: "default",
 		SocialImplementations:   []string{},
 		ReferralsEnabled:        "false",
-		ZeroPageLogin:           wire.ZeroPagePolicy{RefererWhitelist: []string{}, AllowedWithoutReferer: true},
-		Realm:                   string(c.realm),
-		SessionValidation:       true,
-		UserIDAttributes:        []string{},
+		ZeroPageLogin: wire.ZeroPagePolicy{
+			Enabled: page.Enabled, RefererWhitelist: append([]string{}, page.Referrers...), AllowedWithoutReferer: page.WithoutReferrer,
+		},
+		Realm:             string(c.realm),
+		SessionValidation: c.shared().ValidatesUsers,
+		UserIDAttributes:  []string{},
 	}
 	return c.answerRevised(info, func(rev string) any { info.Rev = rev; return info })
 }
@@ -62,12 +66,12 @@ func (c *call) answerRevised(plain any, with func(rev string) any) error {
 func (c *call) etag(rev string) { c.w.Header()["Etag"] = []string{`"` + rev + `"`} }
 
 // cookieDomains are those of the session cookie, none for a host-only one.
-func (h *Handler) cookieDomains() []string {
-	return append([]string{}, h.cfg.Cookies.Domains...)
+func (c *call) cookieDomains() []string {
+	return append([]string{}, c.shared().Cookies.Domains...)
 }
 
 func cookieDomains(c *call) error {
-	d := wire.CookieDomains{ID: "cookieDomains", Domains: c.h.cookieDomains()}
+	d := wire.CookieDomains{ID: "cookieDomains", Domains: c.cookieDomains()}
 	return c.answerRevised(d, func(rev string) any { d.Rev = rev; return d })
 }
 

@@ -38,7 +38,7 @@ func logout(c *call) error {
 	}
 	if own {
 		h := c.w.Header()
-		h["Set-Cookie"] = append(h["Set-Cookie"], c.h.cookies.cleared()...)
+		h["Set-Cookie"] = append(h["Set-Cookie"], c.cookies().cleared()...)
 		if c.settings.ClearsSiteData {
 			h["Clear-Site-Data"] = []string{clearSiteData}
 		}

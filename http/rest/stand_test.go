@@ -98,7 +98,7 @@ func newStand(tb testing.TB) *stand {
 		Sessions:      s.sessions,
 		Realms:        s.realms,
 		AuthIDs:       func() *wire.AuthIDKeys { return &authIDs },
-		Cookies:       rest.Cookies{HTTPOnly: true},
+		Process:       realm.DefaultDeployment(),
 		GotoAllowed:   func(target string, _ *realm.Settings) bool { return strings.HasPrefix(target, "/") },
 		TransactionID: func(context.Context) string { return "tx-1" },
 		Log:           slog.New(slog.NewTextHandler(s.log, nil)),
@@ -132,6 +132,9 @@ func (s *stand) request(path, body string, edits ...func(*http.Request)) *http.R
 
 func (s *stand) do(r *http.Request) *httptest.ResponseRecorder {
 	s.tb.Helper()
+	for _, settings := range s.realms {
+		settings.Deployment = s.cfg.Process
+	}
 	h, err := rest.New(s.cfg)
 	if err != nil {
 		s.tb.Fatal(err)

@@ -3,17 +3,8 @@ package rest
 import (
 	"strconv"
 	"strings"
-)
 
-// DefaultVersion says which resource version a request gets that names none
-// (AM's global REST setting defaultVersion).
-type DefaultVersion int
-
-// The three settings of AM. None refuses such a request.
-const (
-	Latest DefaultVersion = iota
-	Oldest
-	None
+	"sojourn/actors/realm"
 )
 
 // version is a resource or protocol version; the zero value means none given.
@@ -57,12 +48,12 @@ func (c *call) negotiate(have versions) error {
 		return err
 	}
 	if asked == (version{}) {
-		switch c.h.cfg.DefaultVersion {
-		case None:
+		switch c.shared().DefaultVersion {
+		case realm.None:
 			return fault{status: 400, message: "No requested version specified and behavior set to NONE."}
-		case Oldest:
+		case realm.Oldest:
 			c.api = have[0]
-		case Latest:
+		case realm.Latest:
 		}
 		return nil
 	}

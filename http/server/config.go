@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,11 +28,12 @@ type Config struct {
 	Mounts []Mount
 	// Limits that are zero take the values of DefaultLimits.
 	Limits Limits
-	// TrustTransactionID takes a request's transaction id from its
-	// X-ForgeRock-TransactionId header when it has a sound one. AM's
-	// org.forgerock.http.TrustTransactionHeader; off by default, for whoever
-	// can send a request can send the header.
-	TrustTransactionID bool
+	// TrustTransactionID says whether a request's transaction id is taken from its
+	// X-ForgeRock-TransactionId header, when it has a sound one (AM's
+	// org.forgerock.http.TrustTransactionHeader). It is asked for such requests
+	// alone, before any limit counts them, and must not take long. Nil: never, for
+	// whoever can send a request can send the header.
+	TrustTransactionID func(context.Context) bool
 	// Log is told of panics and of trouble with connections. Required.
 	Log *slog.Logger
 	// AccessLog gets one record for each request. Nil keeps none.

@@ -349,7 +349,7 @@ func TestAccessLog(t *testing.T) {
 	var log bytes.Buffer
 	r := start(t, func(c *server.Config) {
 		c.AccessLog = slog.New(slog.NewTextHandler(&log, nil))
-		c.TrustTransactionID = true
+		c.TrustTransactionID = func(context.Context) bool { return true }
 		c.Mounts[0].Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, server.TransactionID(r.Context()))
 		})

@@ -41,11 +41,9 @@ func newTransactionIDs() (*transactionIDs, error) {
 	return &transactionIDs{prefix: hex.EncodeToString(random[:]) + "-"}, nil
 }
 
-func (t *transactionIDs) of(r *http.Request, trust bool) string {
-	if trust {
-		if given := r.Header.Get(transactionHeader); sound(given) {
-			return given
-		}
+func (t *transactionIDs) of(r *http.Request, trust func(context.Context) bool) string {
+	if given := r.Header.Get(transactionHeader); trust != nil && sound(given) && trust(r.Context()) {
+		return given
 	}
 	return t.prefix + strconv.FormatUint(t.last.Add(1), 10)
 }

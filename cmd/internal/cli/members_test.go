@@ -91,6 +91,7 @@ func startCluster(ts *testscript.TestScript, args []string) {
 		Path:     "/am",
 		Journeys: struct{ rest.Journeys }{}, Sessions: struct{ rest.Sessions }{}, Realms: struct{ rest.Realms }{},
 		AuthIDs:     sync.OnceValue(func() *wire.AuthIDKeys { return &wire.AuthIDKeys{Active: master.Derive(secret.AuthID)} }),
+		Process:     realm.DefaultDeployment(),
 		GotoAllowed: func(string, *realm.Settings) bool { return false },
 		Resources:   rest.Resources{Members: members, OperatorToken: rest.OperatorToken(master.OperatorToken().Reveal())},
 		Log:         slog.New(slog.DiscardHandler),

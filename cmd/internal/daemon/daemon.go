@@ -106,7 +106,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the token store: %w", err)
 	}
-	catalog := actors.NewCatalog(d.store, node.Builtin(), c.Log, time.Now)
+	catalog := actors.NewCatalog(d.store, node.Builtin(), deployment(c.Config), c.Log, time.Now)
 	d.registry = newRegistry(d.store, d.near.self.ID, d.store.ID(), c.Log.With("part", "runs"), func() { close(d.removed) })
 	d.registry.configured = func() []string {
 		all, _ := d.store.Configured()
@@ -130,7 +130,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.listen(handler); err != nil {
+	if err := d.listen(handler, catalog); err != nil {
 		return nil, err
 	}
 	if err := d.near.join(ctx, d.Addr(), d.store.ID()); err != nil {
@@ -208,12 +208,12 @@ func (d *Daemon) folders(ctx context.Context) (map[string]bool, error) {
 }
 
 // listen binds the port for clients.
-func (d *Daemon) listen(api *rest.Handler) error {
+func (d *Daemon) listen(api *rest.Handler, catalog *actors.Catalog) error {
 	listener, err := d.config.Net.Listen(d.config.HTTP.Addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", d.config.HTTP.Addr, err)
 	}
-	d.server, err = server.Listen(d.serverConfig(listener, api))
+	d.server, err = server.Listen(d.serverConfig(listener, api, catalog))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -324,12 +324,11 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		Realms:   catalog,
 		AuthIDs:  d.keys.AuthIDs,
 		Current:  d.keys.Current,
-		Cookies: rest.Cookies{
-			Name: c.Cookie.Name, Secure: c.Cookie.Secure, HTTPOnly: c.Cookie.HTTPOnly, SameSite: c.Cookie.SameSite,
-			Domains: c.Cookie.Domains, LBName: c.Cookie.LBName, LBValue: c.Cookie.LBValue,
+		Process:  deployment(c.Config),
+		GotoAllowed: func(target string, s *realm.Settings) bool {
+			return len(target) <= s.Deployment.MaxGoto && realm.GotoAllowed(s.GotoPatterns, target)
 		},
-		GotoAllowed: func(target string, s *realm.Settings) bool { return realm.GotoAllowed(s.GotoPatterns, target) },
-		Origins:     c.HTTP.Origins,
+		Origins: c.HTTP.Origins,
 		Resources: rest.Resources{
 			Sessions:      d.sessions,
 			Identities:    stores,
