@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -33,12 +34,20 @@ const (
 // secretSize is the length of the keys of AuthID and TokenMark, in bytes.
 const secretSize = 32
 
-// Secrets are the keys of AuthID or TokenMark at a time.
+// Secrets are the keys of AuthID or TokenMark at a time. They print as
+// [redacted].
 type Secrets struct {
 	Active []byte
 	// Others are accepted.
 	Others [][]byte
 }
+
+const redacted = "[redacted]"
+
+// Format writes [redacted] for every verb, so that no format shows the bytes.
+func (Secrets) Format(f fmt.State, _ rune)   { _, _ = io.WriteString(f, redacted) }
+func (Secrets) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Secrets derives the keys of p, which is AuthID or TokenMark.
 func (r Ring) Secrets(p Purpose, derive Derive, now time.Time) Secrets {

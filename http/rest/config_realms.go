@@ -37,6 +37,9 @@ func (h *Handler) globalConfig() *endpoint {
 	if h.cfg.Resources.Members != nil {
 		operations = append(operations, memberOperations()...)
 	}
+	if h.cfg.Resources.Keys != nil {
+		operations = append(operations, keyOperations()...)
+	}
 	e := resource(newVersions("1.0", "2.0"), 0, operations...)
 	e.anyRealm, e.shares = true, true
 	return e

@@ -25,6 +25,7 @@ func resourceFault(err error) (fault, bool) {
 		backup  *BackupError
 		limit   *LimitError
 		refused *MemberRefusedError
+		kept    *KeyRefusedError
 	)
 	switch {
 	case errors.As(err, &backup):
@@ -37,6 +38,8 @@ func resourceFault(err error) (fault, bool) {
 		return fault{status: http.StatusNotFound, message: "No such member"}, true
 	case errors.As(err, &refused):
 		return fault{status: http.StatusConflict, message: refused.Reason}, true
+	case errors.As(err, &kept):
+		return fault{status: http.StatusConflict, message: kept.Reason}, true
 	case errors.Is(err, realm.ErrConflict):
 		return fault{status: http.StatusPreconditionFailed}, true
 	case errors.Is(err, identity.ErrReadOnly):

@@ -24,6 +24,8 @@ admin	PUT global-config/realms/{id}
 admin	DELETE global-config/realms/{id}
 operator	GET global-config/sojourn/backup
 operator	POST global-config/sojourn/backup
+operator	GET global-config/sojourn/keys
+operator	POST global-config/sojourn/keys?rotate
 operator	GET global-config/sojourn/members
 operator	POST global-config/sojourn/members/{id}?promote
 operator	POST global-config/sojourn/members/{id}?remove

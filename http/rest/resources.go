@@ -25,6 +25,7 @@ type Resources struct {
 	Health       Health
 	Backups      Backups
 	Members      Members
+	Keys         Keys
 	// OperatorToken opens every operation when it is presented as a bearer
 	// token. Empty, no token does.
 	OperatorToken OperatorToken
@@ -135,7 +136,7 @@ func (h *Handler) addResources(t map[string]*endpoint) {
 		t["realm-config"] = h.realmConfig()
 		t["scripts"] = h.scripts()
 	}
-	if res.Documents != nil || res.Backups != nil || res.Members != nil {
+	if res.Documents != nil || res.Backups != nil || res.Members != nil || res.Keys != nil {
 		t["global-config"] = h.globalConfig()
 	}
 }

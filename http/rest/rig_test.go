@@ -40,6 +40,7 @@ type rig struct {
 	users   *memoryUsers
 	docs    *memoryDocuments
 	members *memoryMembers
+	keyring *memoryKeys
 	now     time.Time
 	well    error // what Health says
 	saved   []byte
@@ -58,6 +59,7 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 		users:   &memoryUsers{all: map[realm.Name]map[string]identity.Identity{}},
 		docs:    &memoryDocuments{all: map[documentKey]realm.Document{}},
 		members: &memoryMembers{all: threeMembers()},
+		keyring: &memoryKeys{},
 		now:     noon,
 	}
 	cfg := Config{
@@ -78,6 +80,7 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 			Backups:       r,
 			Health:        r,
 			Members:       r.members,
+			Keys:          r.keyring,
 			OperatorToken: operatorToken,
 			Build:         Build{Version: "0.1.0", Revision: "abc", Date: "2026-March-01 12:00"},
 		},

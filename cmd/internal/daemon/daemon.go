@@ -50,7 +50,7 @@ type Daemon struct {
 	near     *neighbours
 	store    *cts.Store
 	registry *registry
-	keys     *keys
+	keys     *keeper
 	removed  chan struct{}      // closed when this run is taken to be over
 	ledger   sync.WaitGroup     // what keeps the registry
 	unfollow context.CancelFunc // ends it
@@ -79,7 +79,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 			err = errors.Join(err, d.shut())
 		}
 	}()
-	keys, err := atRestKeys(c)
+	atRest, err := atRestKeys(c)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	var told news
 	d.store, err = cts.Start(cts.Config{
 		Dir:         filepath.Join(c.Data, "store"),
-		Key:         keys,
+		Key:         atRest,
 		BackupKey:   c.Secret.Derive(secret.Backup),
 		HotSessions: c.Limits.Sessions,
 		DiskMin:     uint64(c.Limits.MinFreeDisk), //nolint:gosec // validated to be positive
@@ -112,9 +112,11 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 		all, _ := d.store.Configured()
 		return all
 	}
-	if d.keys, err = newKeys(d.store, d.store.Current, c.Secret, c.Log.With("part", "keys")); err != nil {
+	keys, err := newKeys(d.store, d.store.Current, c.Secret, c.Log.With("part", "keys"))
+	if err != nil {
 		return nil, fmt.Errorf("make the keys: %w", err)
 	}
+	d.keys = newKeeper(keys, catalog, d.near.view)
 	told.tell(catalog, d.registry, d.keys)
 	if err := d.makeSessions(catalog); err != nil {
 		return nil, err
@@ -145,10 +147,10 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 type news struct {
 	catalog  atomic.Pointer[actors.Catalog]
 	registry atomic.Pointer[registry]
-	keys     atomic.Pointer[keys]
+	keys     atomic.Pointer[keeper]
 }
 
-func (n *news) tell(c *actors.Catalog, r *registry, k *keys) {
+func (n *news) tell(c *actors.Catalog, r *registry, k *keeper) {
 	n.catalog.Store(c)
 	n.registry.Store(r)
 	n.keys.Store(k)
@@ -161,8 +163,8 @@ func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
 	if r := n.registry.Load(); r != nil && (kind == realm.KindRun || kind == "") {
 		r.look()
 	}
-	if k := n.keys.Load(); k != nil && (kind == realm.KindKeys || kind == "") {
-		k.changed()
+	if k := n.keys.Load(); k != nil {
+		k.noticed(kind)
 	}
 }
 
@@ -174,6 +176,7 @@ func (d *Daemon) follow(catalog *actors.Catalog) {
 	leads := func() bool { return d.store.Metrics().Leader }
 	d.ledger.Go(func() { catalog.Tend(ctx) })
 	d.ledger.Go(func() { d.registry.follow(ctx) })
+	d.ledger.Go(func() { d.keys.tend(ctx, leads) })
 	d.ledger.Go(func() { d.registry.sweep(ctx, leads, d.folders) })
 	d.ledger.Go(func() {
 		select {
@@ -338,6 +341,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 			Health:        health{d.store, &d.leaving},
 			Backups:       stores,
 			Members:       members{d.near, d.store, d.registry, d.journeys, c.Build.Version},
+			Keys:          d.keys,
 			OperatorToken: rest.OperatorToken(c.Secret.OperatorToken().Reveal()),
 			Build:         c.Build,
 		},
