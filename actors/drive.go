@@ -61,6 +61,9 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x.Principal.UniversalID = x.Principal.Realm.UniversalID(x.Principal.Username, j.config.Suffix)
 	}
 	c := session.Creation{ClientSide: s.settings.ClientSideSessions && !x.Admin, Quota: s.settings.Quota}
+	if c.Quota.Limit > 0 && done.Quota > 0 {
+		c.Quota.Limit = done.Quota
+	}
 	if caller != nil && caller.ID != x.ID {
 		if !strings.EqualFold(caller.Principal.UniversalID, x.Principal.UniversalID) {
 			return journey.ErrOtherUser

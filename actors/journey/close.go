@@ -128,9 +128,10 @@ func (r *run) user() string {
 }
 
 func (r *run) welcome(user, universalID string) Step {
+	who := r.s.closing.user
 	policy := session.Policy{
-		MaxSession:    first(r.s.Ending.MaxSession, r.plan.maxSession, r.env.Settings.MaxSession),
-		MaxIdle:       first(r.s.Ending.MaxIdle, r.plan.maxIdle, r.env.Settings.MaxIdle),
+		MaxSession:    first(userMinutes(who, userMaxSession), r.s.Ending.MaxSession, r.plan.maxSession, r.env.Settings.MaxSession),
+		MaxIdle:       first(userMinutes(who, userMaxIdle), r.s.Ending.MaxIdle, r.plan.maxIdle, r.env.Settings.MaxIdle),
 		TouchInterval: r.env.Settings.TouchInterval,
 	}
 	contextID, err := r.contextID()
@@ -145,12 +146,8 @@ func (r *run) welcome(user, universalID string) Step {
 	x.AuthLevel = int(r.s.Values.Number(node.KeyAuthLevel))
 	x.Trees = []string{r.plan.Name}
 	x.Admin = r.s.closing.user.Admin
-	x.Properties = map[string]string{session.PropertyContextID: contextID}
-	for name, value := range r.s.Ending.Properties {
-		if value != "" {
-			x.Properties[name] = value
-		}
-	}
+	x.Properties = properties(who, r.env.Settings.SessionMapping, r.s.Ending.Properties)
+	x.Properties[session.PropertyContextID] = contextID
 	if types := r.s.Ending.NodeTypes; len(types) > 0 {
 		x.Properties[session.PropertyNodeType] = strings.Join(types, "|") + "|"
 	}
@@ -159,6 +156,7 @@ func (r *run) welcome(user, universalID string) Step {
 		URL:             r.successURL(),
 		Session:         x,
 		NoSession:       r.s.NoSession || r.plan.NoSession,
+		Quota:           int(userNumber(who, userQuota)),
 		Details:         r.s.Ending.SuccessDetails,
 		PropertyDetails: r.s.Ending.SuccessProperties,
 	}

@@ -65,6 +65,9 @@ type Done struct {
 	// with NoSession there is none to create.
 	Session   session.Session
 	NoSession bool
+	// Quota is how many sessions this user may have, where quotas are on; zero
+	// leaves it to the realm.
+	Quota int
 	// Details are merged into the final answer's top level (success) or its
 	// detail (failure); a value that is JSON is inserted as JSON.
 	// PropertyDetails does the same with session properties, key to property.
