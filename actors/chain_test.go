@@ -262,7 +262,10 @@ func (c *testCluster) weather(ctx context.Context, random *rand.Rand, crashes bo
 
 // TestChains: whatever becomes of messages, and of one member, no step is lost
 // and none is answered twice.
-func TestChains(t *testing.T) {
+func TestChains(t *testing.T) { overStores(t, testChains) }
+
+func testChains(t *testing.T, in where) {
+	t.Helper()
 	seeds := uint64(150)
 	if testing.Short() {
 		seeds = 30
@@ -271,7 +274,10 @@ func TestChains(t *testing.T) {
 		if t.Failed() {
 			break
 		}
-		chains(t, seed, nil)
+		chains(t, seed, func(c *testCluster) {
+			in.choose(c.members[0])
+			c.tokens.random(seed, 0.3, 8*time.Millisecond)
+		})
 	}
 }
 

@@ -29,6 +29,7 @@ type testCluster struct {
 	docs     *memoryDocuments
 	users    *testUsers
 	sessions *memorySessions
+	tokens   *memoryTokens
 	quorum   atomic.Pointer[session.UnavailableError] // what Quorum says; nil: there is one
 	version  atomic.Uint64
 	change   func(*Config) // of every member; may be nil
@@ -48,6 +49,7 @@ func newClusterWith(t testing.TB, n int, change func(*Config)) *testCluster {
 		docs:     &memoryDocuments{},
 		users:    &testUsers{password: "secret"},
 		sessions: &memorySessions{byJourney: map[[16]byte]session.Session{}},
+		tokens:   newTokens(time.Now),
 	}
 	for range n {
 		c.add()
@@ -66,7 +68,7 @@ func (c *testCluster) add() *testMember {
 	id := placement.MemberID(fmt.Sprintf("member-%d", len(c.members)))
 	view := &atomic.Pointer[placement.View]{}
 	view.Store(&placement.View{})
-	m := &testMember{docs: c.docs, users: c.users, sessions: c.sessions}
+	m := &testMember{docs: c.docs, users: c.users, sessions: c.sessions, tokens: c.tokens}
 	m.open(c.t, c.now, func(own *Config) {
 		own.Self, own.View = id, func() placement.View { return *view.Load() }
 		own.Peers = testPeers{c.net, id}
@@ -135,10 +137,10 @@ func (c *testCluster) sees(i int, ids ...placement.MemberID) {
 		name, starting := strings.CutSuffix(name, "+")
 		name, old := strings.CutSuffix(name, "!")
 		list[k] = placement.Member{
-			ID: placement.MemberID(name), Draining: draining, Starting: starting, Protocol: placement.ReplicaProtocol,
+			ID: placement.MemberID(name), Draining: draining, Starting: starting, Protocol: placement.Protocol,
 		}
 		if old {
-			list[k].Protocol--
+			list[k].Protocol = placement.ReplicaProtocol - 1
 		}
 	}
 	view := placement.NewView(c.version.Add(1), list...)

@@ -73,7 +73,7 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	if kind != decided {
 		return s.keep.follow(ctx, s, &b)
 	}
-	s.keep.note(s, &b) //nolint:contextcheck // goes on after the request
+	s.keep.note(ctx, s, &b)
 	return nil
 }
 
@@ -81,10 +81,12 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 // promised its epoch.
 func (s *stepping) begins() bool { return s.lead.record == nil && !s.lead.asked }
 
-// compose makes the record of a body that follows the newest one.
+// compose makes the record of a body that follows the newest one. It lasts as
+// long as the reference that was answered, though a node may have cut the
+// journey's time: without it that would begin the journey again.
 func (j *Journeys) compose(s *stepping, b *body) *register.Record {
 	r := j.successor(s, b.encode())
-	r.Expires = max(r.Expires, ceil(b.expires))
+	r.Expires = max(r.Expires, ceil(b.expires), ceil(s.ref.Expires))
 	return r
 }
 

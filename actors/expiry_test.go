@@ -3,15 +3,15 @@ package actors
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sojourn/actors/journey"
+	"sojourn/cts/token"
 )
 
 func TestMaxDuration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMember(t, time.Now)
+	bubbles(t, func(t *testing.T, in where) {
+		m := in.member(t, time.Now)
 		traceless, kept := m.start(t, "Login"), m.start(t, "Steps")
 		waiting, err := m.answer(t, kept.Ref, "demo")
 		if err != nil {
@@ -28,7 +28,7 @@ func TestMaxDuration(t *testing.T) {
 			}
 		}
 		time.Sleep(slotGrace + 2*time.Second)
-		if got := m.Metrics(); got.Waiting != 0 || got.Active != 0 {
+		if got := m.Metrics(); got.Waiting != 0 || got.Active != 0 || got.Stored != 0 || m.tokens.live(token.Journey) != 0 {
 			t.Errorf("expired journeys are kept: %+v", got)
 		}
 		m.Close()
@@ -36,8 +36,8 @@ func TestMaxDuration(t *testing.T) {
 }
 
 func TestEndedJourneysAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMember(t, time.Now)
+	bubbles(t, func(t *testing.T, in where) {
+		m := in.member(t, time.Now)
 		first := m.start(t, "Login")
 		if _, err := m.answer(t, first.Ref, "demo", "secret"); err != nil {
 			t.Fatal(err)
@@ -46,11 +46,11 @@ func TestEndedJourneysAreForgotten(t *testing.T) {
 		if _, err := m.answer(t, first.Ref, "demo", "secret"); !errors.Is(err, journey.ErrGone) {
 			t.Errorf("a repeat after the grace: %v, want ErrGone", err)
 		}
-		if got := m.Metrics().Ended; got != 1 {
+		if got := m.Metrics().Ended + m.Metrics().Stored; got != 1 {
 			t.Errorf("%d ended journeys known, want 1 until its authId expires", got)
 		}
 		time.Sleep(5*time.Minute + slotGrace)
-		if got := m.Metrics().Ended; got != 0 {
+		if got := m.Metrics().Ended + m.Metrics().Stored; got != 0 {
 			t.Errorf("%d ended journeys known after the authId expired", got)
 		}
 		m.Close()

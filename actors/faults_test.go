@@ -17,7 +17,10 @@ import (
 
 // TestFaults: whatever becomes of messages, no journey is lost and none has two
 // sessions.
-func TestFaults(t *testing.T) {
+func TestFaults(t *testing.T) { overStores(t, testFaults) }
+
+func testFaults(t *testing.T, in where) {
+	t.Helper()
 	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 20
@@ -29,9 +32,10 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range seeds {
 				synctest.Test(t, func(t *testing.T) {
-					c := newCluster(t, 3)
+					c := in.cluster(t, 3)
 					defer c.close()
 					c.net.random(seed, 0.4, 50*time.Millisecond, kinds...)
+					c.tokens.random(seed, 0.4, 50*time.Millisecond)
 					const journeys = 6
 					runAll(t, c, journeys)
 					synctest.Wait()

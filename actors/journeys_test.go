@@ -24,6 +24,7 @@ type testMember struct {
 	docs     *memoryDocuments
 	users    *testUsers
 	sessions *memorySessions
+	tokens   *memoryTokens
 	dead     bool // killed
 }
 
@@ -33,6 +34,7 @@ func newMember(t testing.TB, now func() time.Time) *testMember {
 		docs:     &memoryDocuments{},
 		users:    &testUsers{password: "secret"},
 		sessions: &memorySessions{byJourney: map[[16]byte]session.Session{}},
+		tokens:   newTokens(now),
 	}
 	m.open(t, now, func(*Config) {})
 	m.publishLogin("Login", "User Name")
@@ -46,13 +48,14 @@ func (m *testMember) open(t testing.TB, now func() time.Time, change func(*Confi
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	m.catalog = NewCatalog(m.docs, testTypes(), realm.DefaultDeployment(), logger, now)
-	alone := placement.NewView(1, placement.Member{ID: "one", Protocol: placement.ReplicaProtocol})
+	alone := placement.NewView(1, placement.Member{ID: "one", Protocol: placement.Protocol})
 	c := Config{
 		Self:      "one",
 		View:      func() placement.View { return alone },
 		Catalog:   m.catalog,
 		Users:     m.users,
 		Sessions:  m.sessions,
+		Stored:    m.tokens,
 		Keys:      testKeys(),
 		DigestKey: make([]byte, 32),
 		Suffix:    "ou=am-config",
@@ -153,8 +156,11 @@ func resumeWith(ref journey.Ref, values ...string) journey.ResumeRequest {
 	return journey.ResumeRequest{Ref: ref, Answers: answers}
 }
 
-func TestUnansweredStartLeavesNoTrace(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestUnansweredStartLeavesNoTrace(t *testing.T) { overStores(t, testUnansweredStartLeavesNoTrace) }
+
+func testUnansweredStartLeavesNoTrace(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	for range 1000 {
 		reply := m.start(t, "Login")
 		if len(reply.Ref.Trace) == 0 {
@@ -166,8 +172,11 @@ func TestUnansweredStartLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestLogin(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestLogin(t *testing.T) { overStores(t, testLogin) }
+
+func testLogin(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	first := m.start(t, "Login")
 	reply, err := m.answer(t, first.Ref, "demo", "secret")
 	if err != nil {
@@ -193,8 +202,11 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func TestWrongPasswordEndsTheJourney(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestWrongPasswordEndsTheJourney(t *testing.T) { overStores(t, testWrongPasswordEndsTheJourney) }
+
+func testWrongPasswordEndsTheJourney(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	first := m.start(t, "Login")
 	reply, err := m.answer(t, first.Ref, "demo", "guess")
 	if err != nil || reply.Done == nil || reply.Done.Success {
@@ -208,12 +220,18 @@ func TestWrongPasswordEndsTheJourney(t *testing.T) {
 	}
 }
 
-func TestStepsAreRetrySafe(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestStepsAreRetrySafe(t *testing.T) { overStores(t, testStepsAreRetrySafe) }
+
+func testStepsAreRetrySafe(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	first := m.start(t, "Steps")
 	second, err := m.answer(t, first.Ref, "demo")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if second.Ref.Store != in.store {
+		t.Errorf("the reference says that the journey waits in %d", second.Ref.Store)
 	}
 	repeat, err := m.answer(t, first.Ref, "demo")
 	if err != nil || repeat.Ref.Step != second.Ref.Step || repeat.Ask.Callbacks[0].Type != callback.Password {
@@ -230,13 +248,16 @@ func TestStepsAreRetrySafe(t *testing.T) {
 	if err != nil || !done.Done.Success {
 		t.Fatalf("end: %+v %v", done, err)
 	}
-	if got := m.Metrics(); got.Waiting != 0 || got.Active != 0 || got.Ended != 1 {
+	if got := m.Metrics(); got.Waiting != 0 || got.Active != 0 || got.Ended != int64(bit(in != inStore())) {
 		t.Errorf("after the end: %+v", got)
 	}
 }
 
-func TestConcurrentRepeatsRunOnce(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestConcurrentRepeatsRunOnce(t *testing.T) { overStores(t, testConcurrentRepeatsRunOnce) }
+
+func testConcurrentRepeatsRunOnce(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	m.users.gate = make(chan struct{})
 	first := m.start(t, "Login")
 	const many = 50
@@ -298,8 +319,11 @@ func TestConcurrentGuessesOnOneStep(t *testing.T) {
 	}
 }
 
-func TestUnavailableKeepsTheJourney(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestUnavailableKeepsTheJourney(t *testing.T) { overStores(t, testUnavailableKeepsTheJourney) }
+
+func testUnavailableKeepsTheJourney(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	for _, tree := range []string{"Login", "Steps"} {
 		t.Run(tree, func(t *testing.T) {
 			reply := m.start(t, tree)
@@ -337,8 +361,11 @@ func TestUnavailableKeepsTheJourney(t *testing.T) {
 // TestEndedSessionStaysEnded: the answer that created a session, sent again
 // when this member has forgotten the journey and the session has ended, is one
 // to a journey that is over.
-func TestEndedSessionStaysEnded(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestEndedSessionStaysEnded(t *testing.T) { overStores(t, testEndedSessionStaysEnded) }
+
+func testEndedSessionStaysEnded(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	first := m.start(t, "Login")
 	m.sessions.ended.Store(true)
 	if _, err := m.answer(t, first.Ref, "demo", "secret"); !errors.Is(err, journey.ErrGone) {
@@ -346,8 +373,11 @@ func TestEndedSessionStaysEnded(t *testing.T) {
 	}
 }
 
-func TestPanicIsContained(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestPanicIsContained(t *testing.T) { overStores(t, testPanicIsContained) }
+
+func testPanicIsContained(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	first := m.start(t, "Login")
 	m.users.panics.Store(true)
 	if _, err := m.answer(t, first.Ref, "demo", "secret"); err == nil {
@@ -359,8 +389,11 @@ func TestPanicIsContained(t *testing.T) {
 	}
 }
 
-func TestPinnedTree(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestPinnedTree(t *testing.T) { overStores(t, testPinnedTree) }
+
+func testPinnedTree(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	traceless, kept := m.start(t, "Login"), m.start(t, "Steps")
 	second, err := m.answer(t, kept.Ref, "demo")
 	if err != nil {
@@ -386,8 +419,11 @@ func TestPinnedTree(t *testing.T) {
 	}
 }
 
-func TestZeroPage(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestZeroPage(t *testing.T) { overStores(t, testZeroPage) }
+
+func testZeroPage(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	name, password := "demo", identity.Secret("secret")
 	for _, tree := range []string{"Login"} {
 		reply, err := m.Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: tree, Username: &name, Password: &password})
@@ -405,8 +441,11 @@ func TestZeroPage(t *testing.T) {
 	}
 }
 
-func TestExistingSession(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestExistingSession(t *testing.T) { overStores(t, testExistingSession) }
+
+func testExistingSession(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	login := func(session *session.Session, force bool) (journey.Reply, error) {
 		reply, err := m.Start(t.Context(), journey.StartRequest{Realm: realm.Root, Tree: "Login", Session: session, ForceAuth: force})
 		if err != nil || reply.Done != nil {
@@ -438,8 +477,11 @@ func TestExistingSession(t *testing.T) {
 	}
 }
 
-func TestMalformedAnswersKeepTheStep(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestMalformedAnswersKeepTheStep(t *testing.T) { overStores(t, testMalformedAnswersKeepTheStep) }
+
+func testMalformedAnswersKeepTheStep(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	first := m.start(t, "Login")
 	if _, err := m.answer(t, first.Ref, "demo"); !errors.Is(err, callback.ErrCount) {
 		t.Fatalf("one answer for two: %v", err)
@@ -480,8 +522,11 @@ func TestLimitOnWaitingJourneys(t *testing.T) {
 	}
 }
 
-func TestCloseAnswersThoseWhoWait(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestCloseAnswersThoseWhoWait(t *testing.T) { overStores(t, testCloseAnswersThoseWhoWait) }
+
+func testCloseAnswersThoseWhoWait(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	m.users.gate, m.users.entered = make(chan struct{}), make(chan struct{})
 	first := m.start(t, "Login")
 	result := make(chan error, 1)

@@ -30,7 +30,7 @@ type keeping interface {
 	// will be before the asker is told of it.
 	follow(ctx context.Context, s *stepping, b *body) error
 	// note keeps the end of a journey that is decided without it.
-	note(s *stepping, b *body)
+	note(ctx context.Context, s *stepping, b *body)
 }
 
 // keepingOf is where journeys of a store are kept.
@@ -75,7 +75,7 @@ func (k byMembers) follow(ctx context.Context, s *stepping, b *body) error {
 	return k.Journeys.follow(ctx, s, b)
 }
 
-func (k byMembers) note(s *stepping, b *body) {
+func (k byMembers) note(_ context.Context, s *stepping, b *body) {
 	r := k.compose(s, b)
 	said := k.slots.propose(s.id, r, encoded(r), s.begins(), true, s.env.Now)
 	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait

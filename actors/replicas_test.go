@@ -18,8 +18,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestWelcomeIsForOneUser: answers that end a journey as another user than the
 // one whose session it made before get nothing of that session.
-func TestWelcomeIsForOneUser(t *testing.T) {
-	m := newMember(t, time.Now)
+func TestWelcomeIsForOneUser(t *testing.T) { overStores(t, testWelcomeIsForOneUser) }
+
+func testWelcomeIsForOneUser(t *testing.T, in where) {
+	t.Helper()
+	m := in.member(t, time.Now)
 	theirs := func(id journey.ID, name, universal string) {
 		m.sessions.byJourney[id] = session.Session{Journey: id, Principal: session.Principal{Realm: "/", Username: name, UniversalID: universal}}
 	}

@@ -16,12 +16,13 @@ import (
 // one member has written, every member finds.
 type Stored interface {
 	// Token returns the token as this member knows it, not older than the log's
-	// index. token.ErrNotFound is certain for an index that is not zero.
+	// index. That there is none (token.ErrNotFound) is certain as of that index,
+	// or as of now for an index of zero, which may take some tenths of a second.
 	Token(ctx context.Context, k token.Kind, id token.ID, index uint64) (token.Token, error)
 	// PutToken replaces the token if it is the one that p names, and says whether
-	// it did and what is there now, which is nothing if Seq is zero. Asked again
-	// with the same body it has won again. A *session.UnavailableError may mean
-	// that it was done.
+	// it did and what is there now. Asked again with the same body it has won
+	// again. It is token.ErrNotFound when what was to be replaced has ended; a
+	// *session.UnavailableError may mean that it was done.
 	PutToken(ctx context.Context, p token.Put) (now token.Token, won bool, err error)
 }
 
@@ -75,14 +76,14 @@ func (k byStore) begin(s *stepping) { s.kept = &kept{} }
 // atOnce has nothing to do: the store has to be read first.
 func (k byStore) atOnce(s *stepping) bool { return s.err != nil }
 
-// find reads the journey's token. One that is missing is certain to be missing
-// if the reference names a write; else nobody has answered the journey yet, as
-// far as this member knows.
+// find reads the journey's token. If there is none of the write that the
+// reference names, the journey has ended; if it names none, nobody has answered
+// the journey yet, as far as this member knows. If somebody has, the write tells.
 func (k byStore) find(ctx context.Context, s *stepping) error {
 	if k.config.Stored == nil {
 		return errNoStore
 	}
-	t, err := k.config.Stored.Token(ctx, token.Journey, token.ID(s.id), s.ref.Index)
+	t, err := k.config.Stored.Token(ctx, token.Journey, token.ID(s.id), max(s.ref.Index, known))
 	switch {
 	case errors.Is(err, token.ErrNotFound) && s.traced():
 		s.kept = &kept{}
@@ -94,6 +95,10 @@ func (k byStore) find(ctx context.Context, s *stepping) error {
 	}
 	return k.learn(s, t)
 }
+
+// known is an index that every member has: of what is as of that nobody has to
+// be certain.
+const known = 1
 
 // learn takes a token for the newest one.
 func (k byStore) learn(s *stepping, t token.Token) error {
@@ -126,16 +131,17 @@ func (k byStore) choose(ctx context.Context, s *stepping) error {
 
 func (k byStore) follow(ctx context.Context, s *stepping, b *body) error { return k.put(ctx, s, b) }
 
-// note writes the end behind the reply's back: which answers have made the
-// session is written, and made again it is the same one.
-func (k byStore) note(s *stepping, b *body) {
-	own := &stepping{id: s.id, m: s.m, ref: s.ref, kept: s.kept, env: s.env}
-	k.aside(func() {
-		ctx := k.deadlines.at(time.Now().Add(stragglers))
-		if err := k.put(ctx, own, b); err != nil && !errors.Is(err, errOvertaken) {
-			k.logger.Debug("the end of a journey was not stored", "journey", s.id, "err", err)
-		}
-	})
+// noteTime bounds how long a reply waits for its end to be written.
+const noteTime = 500 * time.Millisecond
+
+// note writes the end, so that a repeat has not to be worked again. It may fail:
+// the answers that have made the session are chosen, and make it the same again.
+func (k byStore) note(ctx context.Context, s *stepping, b *body) {
+	ctx, cancel := context.WithTimeout(ctx, noteTime)
+	defer cancel()
+	if err := k.put(ctx, s, b); err != nil && !errors.Is(err, errOvertaken) {
+		k.logger.Debug("the end of a journey was not stored", "journey", s.id, "err", err)
+	}
 }
 
 // put replaces the journey's token. Its error is errOvertaken when that is
@@ -163,6 +169,8 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 	}
 	t, won, err := k.config.Stored.PutToken(ctx, p)
 	switch {
+	case errors.Is(err, token.ErrNotFound):
+		return journey.ErrGone
 	case err != nil:
 		return unavailable(err)
 	case won:
@@ -173,9 +181,6 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 		k.ledger.remove(p.Expires)
 	}
 	k.counts.overtaken.Add(1)
-	if t.Seq == 0 {
-		return journey.ErrGone
-	}
 	if err := k.learn(s, t); err != nil {
 		return err
 	}
