@@ -31,7 +31,7 @@ func (h *Handler) answer(c *call, reply journey.Reply, presented session.TokenID
 }
 
 func (h *Handler) askAnswer(c *call, reply journey.Reply) error {
-	signed, err := c.signer().Sign(authIDOf(reply.Ref))
+	signed, err := c.sign(reply.Ref)
 	if err != nil {
 		return fmt.Errorf("sign authId: %w", err)
 	}

@@ -122,10 +122,13 @@ func (h *Handler) resume(c *call, in wire.Continuation) error {
 	if err != nil {
 		return err
 	}
-	ref := refOf(id)
-	if ref.Realm != c.realm {
+	if realm.Name(id.Realm) != c.realm {
 		// AM signs with a key of each realm: another realm's authId is forged.
 		return wire.ErrSignature
+	}
+	ref, err := c.reference(id)
+	if err != nil {
+		return err
 	}
 	current, token, err := c.currentSession()
 	if err != nil {

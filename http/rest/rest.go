@@ -59,6 +59,9 @@ type Config struct {
 	// Current is nil when this member is not cut off from the others, and may
 	// say of an authId that no key has signed it. nil says that it never is.
 	Current func(context.Context) error
+	// Sealer seals the journeys of realms whose clients carry them. Without one
+	// they are answered as unavailable.
+	Sealer Sealer
 	// Process are the settings that all realms share, as the configuration of this
 	// process has them: those of a request outside all realms.
 	Process realm.Deployment

@@ -327,6 +327,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		Realms:   catalog,
 		AuthIDs:  d.keys.AuthIDs,
 		Current:  d.keys.Current,
+		Sealer:   d.keys.tokens,
 		Process:  deployment(c.Config),
 		GotoAllowed: func(target string, s *realm.Settings) bool {
 			return len(target) <= s.Deployment.MaxGoto && realm.GotoAllowed(s.GotoPatterns, target)
