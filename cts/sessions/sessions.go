@@ -53,7 +53,7 @@ type Realms interface {
 	Realm(ctx context.Context, name realm.Name) (*realm.Settings, error)
 }
 
-// Config is what a Service needs. Everything is required.
+// Config is what a Service needs. Everything but Current is required.
 type Config struct {
 	Store  Store
 	Realms Realms
@@ -63,6 +63,9 @@ type Config struct {
 	// HolderKeys are those that seal and open the tokens of sessions that their
 	// holders keep. It is asked for each token too.
 	HolderKeys func() *clientside.Keys
+	// Current is nil when this member has all keys that others use, and may say of
+	// a token that none of them has made it. nil says that it always has.
+	Current func(context.Context) error
 	// ServerID is shown in tokens as AM shows its server id ("01").
 	ServerID string
 	// Audit takes one line for each session that is made, ended or changed.
@@ -86,6 +89,9 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Realms == nil || c.Keys == nil || c.HolderKeys == nil ||
 		c.Audit == nil || c.TransactionID == nil || c.Now == nil || c.Rand == nil {
 		return nil, errors.New("sessions: something that is required is missing")
+	}
+	if c.Current == nil {
+		c.Current = func(context.Context) error { return nil }
 	}
 	return &Service{c, clientside.New(c.HolderKeys, c.Rand), newOpened(maxOpened)}, nil
 }
@@ -146,7 +152,13 @@ func (s *Service) Session(ctx context.Context, token session.TokenID) (session.S
 	}
 	id, index, err := s.config.Keys().Parse(token)
 	if err != nil {
-		return session.Session{}, session.ErrNotFound
+		// A member that is cut off may not know of the key that marked it.
+		if err := s.config.Current(ctx); err != nil {
+			return session.Session{}, err
+		}
+		if id, index, err = s.config.Keys().Parse(token); err != nil {
+			return session.Session{}, session.ErrNotFound
+		}
 	}
 	return s.config.Store.Session(ctx, id, index)
 }

@@ -260,6 +260,7 @@ func (d *Daemon) makeSessions(catalog *actors.Catalog) error {
 		Realms:        lasting{catalog},
 		Keys:          d.keys.Marks,
 		HolderKeys:    d.keys.Tokens,
+		Current:       d.keys.Current,
 		ServerID:      c.Cookie.LBValue,
 		Audit:         d.audit.log,
 		TransactionID: server.TransactionID,
