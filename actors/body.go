@@ -2,6 +2,7 @@ package actors
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -50,9 +51,10 @@ const (
 // The encoding is: version byte, kind, step (uvarint), digest (16), expires
 // (varint, nanoseconds of Unix time), replicas (a byte, whose highest bit says
 // that answers are taken); then the digest of those (16), if it says so, and the
-// state as the rest, or one byte that says whether a reply is kept, and the reply.
-// A waiting journey that its client carries is of version 2: before the state
-// stands its sum (16).
+// state as the rest, or one byte that says whether a reply is kept, and the reply:
+// flags, its texts, then what the flags say of details, the replaced session and
+// cookies (JSON). A waiting journey that its client carries is of version 2:
+// before the state stands its sum (16).
 const (
 	bodyVersion = 1
 	bodyCarried = 2
@@ -143,11 +145,12 @@ const (
 	endLockout
 	endDetails
 	endReplaced
+	endCookies
 )
 
 func (e *ended) append(raw []byte) []byte {
 	var flags byte
-	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil, e.replaced != ""} {
+	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil, e.replaced != "", len(e.cookies) > 0} {
 		if set {
 			flags |= 1 << i
 		}
@@ -161,6 +164,13 @@ func (e *ended) append(raw []byte) []byte {
 	}
 	if e.replaced != "" {
 		raw = appendText(raw, string(e.replaced))
+	}
+	if len(e.cookies) > 0 {
+		cookies, err := json.Marshal(e.cookies)
+		if err != nil {
+			panic(err) // texts, numbers and flags
+		}
+		raw = appendText(raw, string(cookies))
 	}
 	return raw
 }
@@ -230,6 +240,9 @@ func (r *texts) ended() *ended {
 	}
 	if flags&endReplaced != 0 {
 		e.replaced = session.Handle(r.text())
+	}
+	if flags&endCookies != 0 {
+		r.bad = json.Unmarshal([]byte(r.text()), &e.cookies) != nil || len(e.cookies) == 0 || r.bad
 	}
 	return e
 }

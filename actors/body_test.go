@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"sojourn/actors/node"
 )
 
 func TestBodyRoundTrip(t *testing.T) {
@@ -14,6 +16,7 @@ func TestBodyRoundTrip(t *testing.T) {
 		"taken":         {kind: waits, step: 7, expires: at, replicas: 5, taken: true, chosen: digest{3, 15: 4}, state: []byte("\x01{}")},
 		"decided":       {kind: decided, step: 1, expires: at, replicas: 5, end: &ended{success: true, url: "/x", token: "t"}},
 		"failed":        {kind: failed, expires: at, end: &ended{lockout: true, message: "no", details: map[string]string{"b": "2", "a": ""}}},
+		"cookies":       {kind: decided, expires: at, end: &ended{success: true, cookies: []node.Cookie{{Name: "a", Value: "b", MaxAge: time.Hour, Secure: true}}}},
 		"no session":    {kind: failed, expires: at, end: &ended{success: true, noSession: true, details: map[string]string{}}},
 		"without reply": {kind: decided, step: 300, expires: at},
 	} {
@@ -40,6 +43,7 @@ func TestBodyRoundTrip(t *testing.T) {
 
 func FuzzDecodeBody(f *testing.F) {
 	f.Add((&body{kind: waits, step: 1, state: []byte("x")}).encode())
+	f.Add((&body{kind: decided, end: &ended{cookies: []node.Cookie{{Name: "a", HTTPOnly: true}}}}).encode())
 	f.Add((&body{kind: failed, end: &ended{message: "no", details: map[string]string{"a": "b"}}}).encode())
 	f.Add((&body{kind: decided}).encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -28,6 +28,8 @@ type effects struct {
 	suffix string // of universal ids
 	meter  Meter
 	logger *slog.Logger
+
+	cookies Cookies // nil: none
 }
 
 // run returns the effect's result. An error means that the result is not
@@ -43,6 +45,10 @@ func (e *effects) run(ctx context.Context, once Once, r realm.Name, effect node.
 		return e.change(ctx, once, r, effect)
 	case node.ChangePassword:
 		return e.changePassword(ctx, once, r, effect)
+	case node.OpenCookie:
+		return e.openCookie(effect)
+	case node.SealCookie:
+		return e.sealCookie(effect)
 	case node.Measure:
 		switch effect.Kind {
 		case node.Meter:

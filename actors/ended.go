@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"sojourn/actors/journey"
+	"sojourn/actors/node"
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
 )
@@ -17,6 +18,7 @@ type ended struct {
 
 	url, message string
 	details      map[string]string // nil for most
+	cookies      []node.Cookie     // nil for most
 	token        session.TokenID
 	// replaced is the session that has to end before the reply is given; empty
 	// for none, and where the token store has seen to it.
@@ -27,7 +29,7 @@ func endedOf(s *stepping) *ended {
 	done := s.done
 	e := &ended{
 		success: done.Success, noSession: done.NoSession, lockout: done.Lockout,
-		url: done.URL, message: done.Message, details: done.Details, token: s.token,
+		url: done.URL, message: done.Message, details: done.Details, cookies: done.Cookies, token: s.token,
 	}
 	if s.replaced != nil {
 		e.replaced = s.replaced.Handle()
@@ -50,6 +52,6 @@ func endedOf(s *stepping) *ended {
 func (e *ended) reply(r realm.Name) journey.Reply {
 	return journey.Reply{Realm: r, Token: e.token, Done: &journey.Done{
 		Success: e.success, NoSession: e.noSession, Lockout: e.lockout,
-		URL: e.url, Message: e.message, Details: e.details,
+		URL: e.url, Message: e.message, Details: e.details, Cookies: e.cookies,
 	}}
 }

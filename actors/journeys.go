@@ -55,8 +55,10 @@ type Config struct {
 	// Suffix ends every universal id, such as "ou=am-config".
 	Suffix string
 	Meter  Meter
-	Logger *slog.Logger
-	Now    func() time.Time
+	// Cookies makes and reads persistent cookies; nil: none is made or taken.
+	Cookies Cookies
+	Logger  *slog.Logger
+	Now     func() time.Time
 	// Rand gives unpredictable bytes; it is read concurrently.
 	Rand io.Reader
 	// MaxWaiting bounds the journeys kept in memory; zero means 1,000,000.
@@ -142,7 +144,7 @@ func New(c Config) (*Journeys, error) {
 	}
 	j := &Journeys{
 		config:  c,
-		effects: effects{users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger},
+		effects: effects{users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger, cookies: c.Cookies},
 		logger:  c.Logger,
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),

@@ -131,6 +131,8 @@ func (r *run) finish(step Step, err error) (State, Step) {
 	case Ask:
 		r.s.answers, r.s.partial, r.s.known = nil, nil, nil
 		r.s.settle(r.plan)
+		ask.Cookies, r.s.Ending.Cookies = r.s.Ending.Cookies, nil
+		step = ask
 		r.s.Asked = ask
 		r.s.Step++
 	case Do, Done:
@@ -195,7 +197,7 @@ func (r *run) visit(v *vertex) (Step, error) {
 		if len(action.Callbacks) == 0 {
 			return nil, &nodeError{v, errors.New("asked nothing")}
 		}
-		return Ask(action), nil
+		return Ask{Callbacks: action.Callbacks, Header: action.Header, Description: action.Description, Stage: action.Stage}, nil
 	case node.Do:
 		return Do(action), nil
 	}

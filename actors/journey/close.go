@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type stage int
 const (
 	profile    stage = iota // success: the user's profile is being looked up
 	forgetting              // success: counters of earlier failures are being cleared
+	sealing                 // success: persistent cookies are being made
 	counting                // failure: the refused attempt is being counted
 )
 
@@ -46,6 +48,7 @@ type closing struct {
 	success bool
 	user    identity.Identity
 	clear   []identity.Change // what is still to be cleared
+	persist []node.Persist    // what is still to be sealed
 }
 
 // begin notes that the outermost tree has ended.
@@ -71,7 +74,8 @@ func (r *run) succeed() Step {
 	now := *r.s.closing
 	c := &now
 	r.s.closing = c
-	found, answered := r.takeResult().(node.Found)
+	result := r.takeResult()
+	found, answered := result.(node.Found)
 	switch c.stage {
 	case profile:
 		user := r.user()
@@ -96,12 +100,41 @@ func (r *run) succeed() Step {
 		c.stage = forgetting
 	case forgetting:
 		c.clear = c.clear[min(1, len(c.clear)):]
+	case sealing:
+		if sealed, ok := result.(node.CookieSealed); ok {
+			r.setPersistent(c.persist[0], c.user.Name, sealed)
+			c.persist = c.persist[1:]
+		}
 	case counting:
 	}
 	if len(c.clear) > 0 {
 		return Do{node.Update{User: c.user.Name, Change: c.clear[0]}}
 	}
+	if c.stage != sealing && !r.s.NoSession && !r.plan.NoSession {
+		c.stage, c.persist = sealing, r.s.Ending.Persist
+	}
+	if len(c.persist) > 0 {
+		return r.seal(c.persist[0], c.user.Name)
+	}
 	return r.welcome(c.user.Name, r.s.Ending.UniversalID)
+}
+
+// seal wants a persistent cookie made for the user, who must have a profile: the
+// next journey looks for it.
+func (r *run) seal(p node.Persist, user string) Step {
+	var effect node.SealCookie
+	if _, err := io.ReadFull(r.env.Rand, effect.ID[:]); err != nil {
+		return r.refused(fmt.Errorf("draw the id of a persistent cookie: %w", err))
+	}
+	effect.Cookie, _ = p.At(r.env.Now, user, r.plan.Realm, r.request.ClientIP)
+	return Do{effect}
+}
+
+func (r *run) setPersistent(p node.Persist, user string, sealed node.CookieSealed) {
+	_, kept := p.At(r.env.Now, user, r.plan.Realm, r.request.ClientIP)
+	r.s.Ending.SetCookie(node.Cookie{
+		Name: p.Name, Value: string(sealed.Text), MaxAge: kept, Secure: p.Secure, HTTPOnly: p.HTTPOnly,
+	})
 }
 
 // toClear lists the counters that this success resets.
@@ -159,6 +192,7 @@ func (r *run) welcome(user, universalID string) Step {
 		Quota:           int(userNumber(who, userQuota)),
 		Details:         r.s.Ending.SuccessDetails,
 		PropertyDetails: r.s.Ending.SuccessProperties,
+		Cookies:         r.s.Ending.Cookies,
 	}
 }
 

@@ -49,6 +49,8 @@ type Step interface{ step() }
 type Ask struct {
 	Callbacks                  []callback.Callback
 	Header, Description, Stage string
+	// Cookies are what the reply sets beside the server's own.
+	Cookies []node.Cookie `json:",omitempty"`
 }
 
 // Do wants an effect run.
@@ -72,6 +74,8 @@ type Done struct {
 	// detail (failure); a value that is JSON is inserted as JSON.
 	// PropertyDetails does the same with session properties, key to property.
 	Details, PropertyDetails map[string]string
+	// Cookies are what the answer sets beside the session's.
+	Cookies []node.Cookie
 
 	// After failure. Message is for the client. Lockout marks AM's lockout and
 	// warning answers, which carry an empty failureUrl. Err is for the

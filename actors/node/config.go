@@ -250,6 +250,12 @@ func (c Config) Minutes(name string) time.Duration {
 	return time.Duration(min(max(c.Whole(name), -most), most)) * time.Minute
 }
 
+// Hours is a Whole number of hours as a duration, bounded as Minutes is.
+func (c Config) Hours(name string) time.Duration {
+	const most = 100 * 365 * 24
+	return time.Duration(min(max(c.Whole(name), -most), most)) * time.Hour
+}
+
 // List is described at Text.
 func (c Config) List(name string) []string { return get[[]string](c, name) }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"time"
 
 	"sojourn/actors/identity"
@@ -97,6 +98,39 @@ type Measure struct {
 
 // Measured answers Measure.
 type Measured struct{}
+
+// SealedText is the text of a persistent cookie: who has it is let in. It
+// prints as [redacted].
+type SealedText string
+
+func (SealedText) String() string       { return "[redacted]" }
+func (SealedText) GoString() string     { return "[redacted]" }
+func (SealedText) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// OpenCookie reads a persistent cookie; its Result is CookieOpened.
+type OpenCookie struct{ Text SealedText }
+
+// CookieOpened answers OpenCookie. OK is false for what is no persistent cookie
+// of this cluster; whether the cookie is good is the node's to judge.
+type CookieOpened struct {
+	OK     bool
+	Cookie PersistentCookie
+}
+
+// SealCookie makes a persistent cookie; its Result is CookieSealed. Its text is
+// another each time it is made.
+type SealCookie struct {
+	ID     [16]byte // random
+	Cookie PersistentCookie
+}
+
+// CookieSealed answers SealCookie.
+type CookieSealed struct{ Text SealedText }
+
+func (OpenCookie) effect()   {}
+func (SealCookie) effect()   {}
+func (CookieOpened) result() {}
+func (CookieSealed) result() {}
 
 func (Authenticate) effect()   {}
 func (ChangePassword) effect() {}

@@ -161,6 +161,10 @@ type Ending struct {
 	// ErrorDetails and ErrorMessage do the same when an error ends the journey.
 	ErrorDetails map[string]string `json:"errorDetails,omitempty"`
 	ErrorMessage string            `json:"errorMessage,omitempty"`
+	// Cookies are set by the next reply that is not a failure, Persist are the
+	// persistent ones that a success makes.
+	Cookies []Cookie  `json:"cookies,omitempty"`
+	Persist []Persist `json:"persist,omitempty"`
 	// ClearRetries are the nodes whose counters on the user a success resets.
 	ClearRetries []string `json:"clearRetries,omitempty"`
 	// UniversalID and User name whom a node identified.

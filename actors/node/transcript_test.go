@@ -38,6 +38,8 @@ var rewrite = transcript.Flag()
 //	found [JSON]              an identity, or nobody
 //	changed VERDICT|refused
 //	measured
+//	client ADDRESS            the client's address
+//	opened [JSON]             a persistent cookie, or something else
 func TestTranscripts(t *testing.T) {
 	seen := map[string]map[tree.Outcome]bool{}
 	all := transcript.Play(t, "testdata/*.txt", *rewrite, func(t *testing.T) transcript.Do {
@@ -105,6 +107,8 @@ func (p *player) command(out *strings.Builder, line string) {
 		p.decode(rest, &p.request.Headers)
 	case "session":
 		p.decode(rest, &p.request.Session)
+	case "client":
+		p.request.ClientIP = rest
 	case "limit":
 		p.limit = p.duration(rest)
 	case "after":
@@ -151,6 +155,13 @@ func (p *player) result(name, rest string) node.Result {
 			result.Identity, result.UniversalID = who, p.universal(who)
 		}
 		return result
+	case "opened":
+		var opened node.CookieOpened
+		if rest != "" {
+			opened.OK = true
+			p.decode(rest, &opened.Cookie)
+		}
+		return opened
 	case "measured":
 		return node.Measured{}
 	}

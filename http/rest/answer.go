@@ -42,7 +42,7 @@ func (h *Handler) askAnswer(c *call, reply journey.Reply) error {
 		Header:      reply.Ask.Header,
 		Description: reply.Ask.Description,
 	})
-	c.w.Header()["Set-Cookie"] = c.cookies().lb
+	c.w.Header()["Set-Cookie"] = c.andOfTrees(c.cookies().lb, reply.Ask.Cookies)
 	c.plain(http.StatusOK, c.buf)
 	return nil
 }
@@ -68,7 +68,7 @@ func (h *Handler) success(c *call, reply journey.Reply, presented session.TokenI
 	case !done.NoSession:
 		set = c.cookies().set(reply.Token)
 	}
-	c.w.Header()["Set-Cookie"] = set
+	c.w.Header()["Set-Cookie"] = c.andOfTrees(set, done.Cookies)
 	c.buf = wire.AppendSuccess(c.buf[:0], out)
 	c.plain(http.StatusOK, c.buf)
 }

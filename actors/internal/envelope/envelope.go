@@ -136,13 +136,13 @@ func Encode(m Message) ([]byte, error) {
 		w.raw(m.ID[:])
 		w.start(&m.Request)
 	case *Resume:
-		w.says(&m.Request.Ref)
+		w.says(&m.Request.Ref, nil)
 		w.byte(kindResume)
 		w.raw(m.Digest[:])
 		w.bool(m.Find)
 		w.resume(&m.Request)
 	case *Advance:
-		w.says(&m.Request.Ref)
+		w.says(&m.Request.Ref, nil)
 		w.byte(kindAdvance)
 		w.raw(m.Digest[:])
 		w.text(string(m.Asker))
@@ -219,12 +219,12 @@ func (a Answer) Encode() []byte {
 		w.byte(kindSurveyed)
 		w.surveyed(a.Surveyed)
 	case a.Record != nil:
-		w.says(&a.Reply.Ref)
+		w.says(&a.Reply.Ref, &a.Reply)
 		w.byte(kindCarried)
 		w.blob(a.Record)
 		w.reply(&a.Reply)
 	default:
-		w.says(&a.Reply.Ref)
+		w.says(&a.Reply.Ref, &a.Reply)
 		w.byte(kindReply)
 		w.reply(&a.Reply)
 	}

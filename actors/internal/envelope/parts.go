@@ -79,10 +79,11 @@ func (w *writer) ref(f *journey.Ref) {
 	}
 }
 
-// says makes a message one of Version3 if its reference needs that. It comes
-// before all else.
-func (w *writer) says(f *journey.Ref) {
-	if w.more = f.Store != realm.InMemory || f.Index != 0 || f.State != nil || f.Allowlist != [16]byte{}; w.more {
+// says makes a message one of Version3 if its reference needs that, or the
+// reply that it goes with. It comes before all else.
+func (w *writer) says(f *journey.Ref, p *journey.Reply) {
+	w.more = p != nil && (p.Ask != nil && p.Ask.Cookies != nil || p.Done != nil && p.Done.Cookies != nil)
+	if w.more = w.more || f.Store != realm.InMemory || f.Index != 0 || f.State != nil || f.Allowlist != [16]byte{}; w.more {
 		w.b[0] = Version3
 	}
 }
@@ -232,6 +233,7 @@ func (w *writer) ask(a *journey.Ask) {
 	w.text(a.Header)
 	w.text(a.Description)
 	w.text(a.Stage)
+	w.cookies(a.Cookies)
 }
 
 func (r *reader) ask() *journey.Ask {
@@ -249,6 +251,7 @@ func (r *reader) ask() *journey.Ask {
 		}
 	}
 	a.Header, a.Description, a.Stage = r.text(), r.text(), r.text()
+	a.Cookies = r.cookies()
 	return a
 }
 
@@ -287,6 +290,7 @@ func (w *writer) end(d *journey.Done) {
 	if d.Err != nil {
 		w.text(cut(d.Err.Error()))
 	}
+	w.cookies(d.Cookies)
 }
 
 func (r *reader) end() *journey.Done {
@@ -303,5 +307,42 @@ func (r *reader) end() *journey.Done {
 	if r.bool() {
 		d.Err = errors.New(r.text())
 	}
+	d.Cookies = r.cookies()
 	return d
+}
+
+// cookies are part of a message of Version3 alone.
+func (w *writer) cookies(all []node.Cookie) {
+	if !w.more {
+		return
+	}
+	w.size(len(all), all == nil)
+	for _, c := range all {
+		w.text(c.Name)
+		w.text(c.Value)
+		w.varint(int64(c.MaxAge))
+		w.text(c.Path)
+		w.text(c.Domain)
+		w.text(c.SameSite)
+		w.bool(c.Secure)
+		w.bool(c.HTTPOnly)
+	}
+}
+
+func (r *reader) cookies() []node.Cookie {
+	if !r.more {
+		return nil
+	}
+	n, some := r.size()
+	if !some {
+		return nil
+	}
+	all := make([]node.Cookie, 0, room(n))
+	for i := 0; i < n && !r.bad; i++ {
+		all = append(all, node.Cookie{
+			Name: r.text(), Value: r.text(), MaxAge: time.Duration(r.varint()), Path: r.text(), Domain: r.text(),
+			SameSite: r.text(), Secure: r.bool(), HTTPOnly: r.bool(),
+		})
+	}
+	return all
 }

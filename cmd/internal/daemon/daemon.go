@@ -302,6 +302,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
 		Suffix:     c.UserSuffix,
 		Meter:      &actors.Meters{},
+		Cookies:    d.keys.tokens,
 		Logger:     c.Log.With("part", "journeys"),
 		Now:        time.Now,
 		Rand:       rand.Reader,

@@ -47,7 +47,7 @@ func layers() map[string][]string {
 		"http/wire":                  {"actors/callback", "actors/realm"},
 		"cmd/internal/secret":        {},
 
-		"actors":             append(pureCore, "cts/session", "cts/token", "cluster/placement", "actors/internal/*"),
+		"actors":             append(pureCore, "cts/session", "cts/token", "cts/clientside", "cluster/placement", "actors/internal/*"),
 		"actors/internal/*":  pureCore,
 		"actors/ldap":        {"actors/identity", "actors/realm"},
 		"cluster":            {"cluster/placement"},
