@@ -25,9 +25,11 @@ type Metrics struct {
 	// InFlight is how many requests handlers work on now, those to essential
 	// mounts not counted.
 	InFlight int64
-	// Refused counts requests that found no place, RefusedBegins those that Begins
+	// Refused counts requests, and streams, that found no place, RefusedBegins those that Begins
 	// said no to.
 	Refused, RefusedBegins int64
+	// Streams are the answers that last now.
+	Streams int64
 }
 
 // Metrics returns the current figures.
@@ -36,5 +38,6 @@ func (s *Server) Metrics() Metrics {
 		InFlight:      s.front.inFlight.Load(),
 		Refused:       s.front.refused.Load(),
 		RefusedBegins: s.front.begins.Load(),
+		Streams:       s.front.streams.Load(),
 	}
 }

@@ -72,6 +72,8 @@ type Limits struct {
 	// places are for requests that go on with what was begun before: one that
 	// asks Begins is told no while only they are left. Smaller than InFlight.
 	InFlight, Reserved int
+	// Streams are answers that last, which Stream makes of requests.
+	Streams int
 
 	// HeaderTime is how long a request's header, or a TLS handshake, may take.
 	HeaderTime time.Duration
@@ -97,6 +99,7 @@ func DefaultLimits() Limits {
 		Connections: 10_240,
 		InFlight:    2048,
 		Reserved:    512,
+		Streams:     1000,
 		HeaderTime:  10 * time.Second,
 		BodyTime:    10 * time.Second,
 		RequestTime: 20 * time.Second,
@@ -116,6 +119,7 @@ func (l Limits) withDefaults() Limits {
 	orElse(&l.Connections, d.Connections)
 	orElse(&l.InFlight, d.InFlight)
 	orElse(&l.Reserved, l.InFlight/4)
+	orElse(&l.Streams, d.Streams)
 	orElse(&l.HeaderTime, d.HeaderTime)
 	orElse(&l.BodyTime, d.BodyTime)
 	orElse(&l.RequestTime, d.RequestTime)
@@ -133,7 +137,7 @@ func orElse[T comparable](value *T, fallback T) {
 }
 
 func (l Limits) validate() error {
-	if l.Header < 0 || l.Body < 0 || l.Connections < 0 || l.InFlight < 0 || l.Reserved < 0 ||
+	if l.Header < 0 || l.Body < 0 || l.Connections < 0 || l.InFlight < 0 || l.Reserved < 0 || l.Streams < 0 ||
 		l.HeaderTime < 0 || l.BodyTime < 0 || l.RequestTime < 0 ||
 		l.WriteTime < 0 || l.IdleTime < 0 || l.DrainTime < 0 {
 		return errors.New("a limit is negative")

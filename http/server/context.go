@@ -14,6 +14,7 @@ type requestKey struct{}
 type requestContext struct {
 	context.Context // net/http's; it ends when the client leaves
 	door            *frontDoor
+	exchange        *exchange
 	txid            string
 	deadline        time.Time // zero is none
 

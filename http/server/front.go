@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -20,6 +21,10 @@ type frontDoor struct {
 	inFlight atomic.Int64
 	refused  atomic.Int64
 	begins   atomic.Int64 // that were told no
+	streams  atomic.Int64
+	// stopping ends when the server begins to stop.
+	stopping context.Context
+	stop     context.CancelFunc
 }
 
 func newFrontDoor(cfg Config) (*frontDoor, error) {
@@ -27,7 +32,9 @@ func newFrontDoor(cfg Config) (*frontDoor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &frontDoor{cfg: cfg, ids: ids}, nil
+	f := &frontDoor{cfg: cfg, ids: ids}
+	f.stopping, f.stop = context.WithCancel(context.Background())
+	return f, nil
 }
 
 // exchange is one request and its answer. It lives as long as the request's
@@ -39,11 +46,13 @@ type exchange struct {
 	started time.Time
 	status  int
 	written int64
+	counted bool   // among the requests in flight
+	release func() // of a stream
 }
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := &exchange{ResponseWriter: w, started: time.Now()}
-	e.ctx.Context, e.ctx.door, e.ctx.txid = r.Context(), f, f.ids.of(r, f.cfg.TrustTransactionID)
+	e.ctx.Context, e.ctx.door, e.ctx.exchange, e.ctx.txid = r.Context(), f, e, f.ids.of(r, f.cfg.TrustTransactionID)
 	defer f.finish(e, r)
 
 	mount := f.find(r.URL.Path)
@@ -59,8 +68,9 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(e, http.StatusServiceUnavailable, "Too many requests in flight")
 			return
 		}
-		defer f.inFlight.Add(-1)
+		e.counted = true
 	}
+	defer e.finished()
 	if mount.Streaming {
 		f.lift(e)
 	} else {

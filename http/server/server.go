@@ -87,6 +87,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Close gives up a server that was never Run.
 func (s *Server) Close() error {
+	s.front.stop()
 	s.cancel(ErrServerClosed)
 	return s.listener.Close()
 }
@@ -99,6 +100,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { failed <- s.serve() }()
 	select {
 	case err := <-failed:
+		s.front.stop()
 		s.cancel(ErrServerClosed)
 		_ = s.http.Close()
 		return fmt.Errorf("serve on %s: %w", s.Addr(), err)
@@ -123,6 +125,7 @@ func (s *Server) drain(ctx context.Context) error {
 	// The end of ctx is why we are here: the drain has a time of its own.
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.DrainTime)
 	defer done()
+	s.front.stop()
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.http.Shutdown(ctx) }()
 	// Shutdown waits seconds for connections that never sent a byte.
