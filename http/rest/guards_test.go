@@ -124,6 +124,7 @@ admin	GET scripts/{id}
 admin	PUT scripts/{id}
 admin	DELETE scripts/{id}
 admin	GET sessions
+caller	GET sessions/notifications
 admin	POST sessions?logoutByHandle
 caller	POST sessions?logoutByUser
 token	POST sessions?deleteProperty

@@ -7,6 +7,7 @@ import (
 	"sojourn/actors/identity"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/cts/feed"
 	"sojourn/cts/session"
 )
 
@@ -14,7 +15,9 @@ import (
 // is not served: its paths are not found. What a store finds too large to keep is
 // a *LimitError.
 type Resources struct {
-	Sessions   SessionAdmin
+	Sessions SessionAdmin
+	// Changes tells of sessions that end or change; nil: nobody can listen.
+	Changes    *feed.Feed
 	Identities Identities
 	Documents  Documents
 	// NodeTypes are those that trees may use. Required with Documents.

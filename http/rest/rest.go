@@ -85,7 +85,11 @@ type Config struct {
 	// Begins says whether a request may begin a journey, or be answered 503: it is
 	// asked before anything is done for it. Nil: always. Journeys that are begun
 	// are not asked about.
-	Begins   func(context.Context) bool
+	Begins func(context.Context) bool
+	// Stream makes the answer to a request one that lasts: it returns the context
+	// of that answer, which ends when the client leaves or the server stops, or an
+	// error when too many last. Nil returns the context that it is given.
+	Stream   func(context.Context) (context.Context, error)
 	ClientIP func(*http.Request) string
 	// Resources are what else the API serves.
 	Resources Resources
@@ -151,6 +155,9 @@ func New(cfg Config) (*Handler, error) {
 	}
 	if cfg.Begins == nil {
 		cfg.Begins = func(context.Context) bool { return true }
+	}
+	if cfg.Stream == nil {
+		cfg.Stream = func(ctx context.Context) (context.Context, error) { return ctx, nil }
 	}
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = peer

@@ -22,6 +22,7 @@ import (
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/cts/feed"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
@@ -72,8 +73,10 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 		GotoAllowed: func(target string, _ *realm.Settings) bool { return target == "https://app.example.com/" },
 		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Now:         func() time.Time { return r.now },
+		Stream:      endedStream,
 		Resources: Resources{
 			Sessions:      r.store,
+			Changes:       feed.New(1),
 			Identities:    r.users,
 			Documents:     r.docs,
 			NodeTypes:     node.Builtin(),
@@ -94,6 +97,13 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 	}
 	r.h = h
 	return r
+}
+
+// endedStream ends as it begins, so that a test may ask for one as for anything.
+func endedStream(ctx context.Context) (context.Context, error) {
+	ctx, end := context.WithCancel(ctx)
+	end()
+	return ctx, nil
 }
 
 func (r *rig) Live() error  { return r.well }

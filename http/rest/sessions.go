@@ -32,6 +32,9 @@ func (h *Handler) sessions() *endpoint {
 		{method: "POST", action: "updateSessionProperties", guard: guardToken, run: updateSessionProperties},
 		{method: "GET", guard: guardAdmin, run: querySessions},
 	}
+	if h.cfg.Resources.Changes != nil {
+		operations = append(operations, operation{method: "GET", path: "notifications", guard: guardCaller, run: notifications})
+	}
 	// Version 1 has calls of its own, and may name the token in the path.
 	for _, o := range []operation{
 		{action: "isActive", run: isActive},

@@ -194,6 +194,9 @@ type Limits struct {
 	// 2048 and 512.
 	Requests int `yaml:"requests"`
 	Reserved int `yaml:"reserved"`
+	// Streams of notifications that are open at one time; one more is answered 503.
+	// Default 1000.
+	Streams int `yaml:"streams"`
 	// HashWorkers check passwords at one time; 0 is one for each processor.
 	// HashQueue is how many checks may wait; one more is answered 503 before
 	// any work. Defaults 0 and 256.
@@ -309,6 +312,7 @@ func Default() Config {
 			Connections:  20_000,
 			Requests:     2048,
 			Reserved:     512,
+			Streams:      1000,
 			HashQueue:    256,
 			Journeys:     250_000,
 			Sessions:     250_000,

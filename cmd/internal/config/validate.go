@@ -200,6 +200,7 @@ func (l Limits) validate(v *verdict) {
 		}
 	}
 	v.atLeast("limits.connections", l.Connections, 1)
+	v.atLeast("limits.streams", l.Streams, 1)
 	v.atLeast("limits.requests", l.Requests, 2)
 	v.atLeast("limits.reserved", l.Reserved, 1)
 	if l.Reserved >= l.Requests {

@@ -21,6 +21,7 @@ import (
 	"sojourn/cmd/internal/config"
 	"sojourn/cmd/internal/secret"
 	"sojourn/cts"
+	"sojourn/cts/feed"
 	"sojourn/cts/sessions"
 	"sojourn/http/rest"
 	"sojourn/http/server"
@@ -61,10 +62,15 @@ type Daemon struct {
 	journeys *actors.Journeys
 	server   *server.Server
 	webhooks *webhook.Sender
+	changes  *feed.Feed
 	leaving  atomic.Bool
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
 }
+
+// keptChanges is how many changes of sessions a member keeps for those who listen,
+// about a kilobyte each: what a listener may fall behind, or be away for.
+const keptChanges = 8192
 
 // New opens the data folder, binds the ports and makes itself known to the
 // cluster. The member does not answer before Await has returned and Run was
@@ -73,7 +79,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if c.Net == nil {
 		c.Net = osNet{}
 	}
-	d := &Daemon{config: c, removed: make(chan struct{}), unfollow: func() {}}
+	d := &Daemon{config: c, removed: make(chan struct{}), unfollow: func() {}, changes: feed.New(keptChanges)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.shut())
@@ -86,7 +92,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	if d.near, err = bind(c); err != nil {
 		return nil, err
 	}
-	var told news
+	told := news{changes: d.changes}
 	d.store, err = cts.Start(cts.Config{
 		Dir:         filepath.Join(c.Data, "store"),
 		Key:         atRest,
@@ -148,6 +154,7 @@ type news struct {
 	catalog  atomic.Pointer[actors.Catalog]
 	registry atomic.Pointer[registry]
 	keys     atomic.Pointer[keeper]
+	changes  *feed.Feed
 }
 
 func (n *news) tell(c *actors.Catalog, r *registry, k *keeper) {
@@ -165,6 +172,9 @@ func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
 	}
 	if k := n.keys.Load(); k != nil {
 		k.noticed(kind)
+	}
+	if kind == "" { // the state of another member was taken over, as a whole
+		n.changes.Missed()
 	}
 }
 
@@ -337,6 +347,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		Origins: c.HTTP.Origins,
 		Resources: rest.Resources{
 			Sessions:      d.sessions,
+			Changes:       d.changes,
 			Identities:    stores,
 			Documents:     stores,
 			NodeTypes:     node.Builtin(),
@@ -352,6 +363,7 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 		MaxAdminBody:  int(c.Limits.AdminBody),
 		TransactionID: server.TransactionID,
 		Begins:        server.Begins,
+		Stream:        server.Stream,
 		ClientIP:      from,
 		Log:           c.Log.With("part", "http"),
 	})
@@ -453,6 +465,7 @@ func (d *Daemon) shut() error {
 	if d.journeys != nil {
 		d.journeys.Close()
 	}
+	d.changes.Close()
 	d.unfollow()
 	d.ledger.Wait()
 	for _, end := range d.close {

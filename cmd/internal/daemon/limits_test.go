@@ -221,6 +221,19 @@ var limitTests = map[string]struct {
 			}
 		},
 	},
+	"streams": {
+		func(l *config.Limits) { l.Streams = 1 },
+		func(t *testing.T, m *member) {
+			header := m.operator()
+			request := "GET /am/json/sessions/notifications HTTP/1.1\r\nHost: x\r\n" + header[0] + ": " + header[1] + "\r\n\r\n"
+			if line, err := bufio.NewReader(m.dial(t, request)).ReadString('\n'); err != nil || !strings.Contains(line, " 200 ") {
+				t.Fatalf("a stream: %q, %v", line, err)
+			}
+			if status := answer(t, m.dial(t, request)); status != http.StatusServiceUnavailable {
+				t.Errorf("one more: %d", status)
+			}
+		},
+	},
 	"hashWorkers": {
 		func(l *config.Limits) { l.HashWorkers = 3 },
 		func(t *testing.T, m *member) {

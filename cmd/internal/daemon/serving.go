@@ -21,6 +21,7 @@ func (d *Daemon) serverConfig(listener net.Listener, api *rest.Handler, catalog 
 		Connections: c.Limits.Connections,
 		InFlight:    c.Limits.Requests,
 		Reserved:    c.Limits.Reserved,
+		Streams:     c.Limits.Streams,
 		HeaderTime:  c.Limits.HeaderTime,
 		BodyTime:    c.Limits.ReadTime,
 		RequestTime: c.Limits.RequestTime,

@@ -55,7 +55,7 @@ func layers() map[string][]string {
 		"cts":                {"cts/session", "cts/token", "cts/command", "cts/internal/*", "actors/identity", "actors/realm"},
 		"cts/internal/*":     {"cts/session", "cts/token", "cts/command", "cts/internal/*", "actors/identity", "actors/realm"},
 		"cts/ctstest":        {"cts", "cts/session", "cts/token", "cts/command", "actors/identity", "actors/realm"},
-		"http/rest":          append(pureCore, "http/wire", "cts/session", "cts/clientside", "cluster/placement"),
+		"http/rest":          append(pureCore, "http/wire", "cts/session", "cts/clientside", "cts/feed", "cluster/placement"),
 		"http/client":        {"http/wire"},
 		"http/server":        {},
 		"http/webhook":       {"actors/realm", "cts/session"},
