@@ -71,6 +71,8 @@ type chain struct {
 	name   string
 	ref    journey.Ref
 	value  string
+	nonce  string // of its last step, which gave token
+	token  session.TokenID
 }
 
 // run takes a journey to its end. Each request goes to any member; some go to
@@ -94,6 +96,7 @@ func (x *chain) run(ctx context.Context) error {
 			if !next.Done.Success || step != chainSteps {
 				return fmt.Errorf("%s ended at step %d: %+v", x.name, step, next.Done)
 			}
+			x.nonce, x.token = nonce, next.Token
 			return nil
 		}
 		if want := link(x.value, nonce); shown(next) != want {
@@ -101,6 +104,17 @@ func (x *chain) run(ctx context.Context) error {
 		}
 		x.ref, x.value = next.Ref, shown(next)
 	}
+}
+
+// repeats asks again for the end: every member that answers gives the same token.
+func (x *chain) repeats(ctx context.Context) error {
+	for _, m := range x.c.alive() {
+		r := x.attempt(ctx, m, x.nonce)
+		if r.err == nil && r.reply.Token != x.token {
+			return fmt.Errorf("%s ended twice, with two tokens", x.name)
+		}
+	}
+	return nil
 }
 
 func shown(r journey.Reply) string {
@@ -281,6 +295,25 @@ func testChains(t *testing.T, in where) {
 	}
 }
 
+// TestChainsOfHolders: the same of journeys whose sessions their holders keep. Each
+// time such a session is made its token is another, so that two ends of a journey
+// show.
+func TestChainsOfHolders(t *testing.T) {
+	seeds := uint64(60)
+	if testing.Short() {
+		seeds = 15
+	}
+	for seed := range seeds {
+		if t.Failed() {
+			break
+		}
+		chains(t, seed, func(c *testCluster) {
+			c.docs.put(realm.KindSettings, "authentication", `{"general":{"statelessSessionsEnabled":true}}`)
+			c.sessions.held.Store(true)
+		})
+	}
+}
+
 func chains(t *testing.T, seed uint64, change func(c *testCluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -297,8 +330,10 @@ func chains(t *testing.T, seed uint64, change func(c *testCluster)) {
 		weather.Go(func() { c.weather(ctx, rand.New(rand.NewPCG(seed, 4)), random.IntN(2) == 0) }) //nolint:gosec // a seed decides
 		const journeys = 4
 		results := make(chan error, journeys)
+		all := make([]*chain, journeys)
 		for i := range journeys {
 			x := &chain{c: c, random: rand.New(rand.NewPCG(seed, uint64(100+i))), name: fmt.Sprintf("journey %d", i)} //nolint:gosec // a seed decides
+			all[i] = x
 			go func() { results <- x.run(ctx) }()
 		}
 		for range journeys {
@@ -308,6 +343,14 @@ func chains(t *testing.T, seed uint64, change func(c *testCluster)) {
 		}
 		cancel()
 		weather.Wait()
+		for _, x := range all {
+			if err := x.repeats(t.Context()); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		}
+		if (c.sessions.made.Load() > 0) != c.sessions.held.Load() {
+			t.Errorf("seed %d: %d client-side sessions", seed, c.sessions.made.Load())
+		}
 		if n := len(c.sessions.byJourney); n > journeys {
 			t.Errorf("seed %d: %d sessions of %d journeys", seed, n, journeys)
 		}

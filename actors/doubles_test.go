@@ -127,6 +127,8 @@ type memorySessions struct {
 	ended     atomic.Bool // the journey's session was there and is gone
 	refuse    atomic.Pointer[error]
 	made      atomic.Int32 // how many tokens of sessions that their holders keep
+	held      atomic.Bool  // there ought to be some
+	stuck     atomic.Bool  // nothing can be ended
 	over      []session.Handle
 }
 
@@ -140,8 +142,8 @@ func (s *memorySessions) End(ctx context.Context, why session.Cause, all ...sess
 }
 
 func (s *memorySessions) EndByHandle(_ context.Context, why session.Cause, handles ...session.Handle) ([]bool, error) {
-	if err := s.err.Load(); err != nil {
-		return nil, err
+	if s.stuck.Load() {
+		return nil, &session.UnavailableError{Reason: "stuck"}
 	}
 	if why.Reason != session.Upgraded {
 		panic("a session ends for " + why.Reason.String())

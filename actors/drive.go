@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sojourn/actors/journey"
+	"sojourn/actors/realm"
 	"sojourn/cts/session"
 )
 
@@ -60,7 +61,7 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 	if x.Principal.UniversalID == "" {
 		x.Principal.UniversalID = x.Principal.Realm.UniversalID(x.Principal.Username, j.config.Suffix)
 	}
-	c := session.Creation{ClientSide: s.settings.ClientSideSessions && !x.Admin, Quota: s.settings.Quota}
+	c := session.Creation{ClientSide: j.holds(s.settings, x), Quota: s.settings.Quota}
 	if c.Quota.Limit > 0 && done.Quota > 0 {
 		c.Quota.Limit = done.Quota
 	}
@@ -97,11 +98,22 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		return journey.ErrGone // its session was created before, by other answers
 	}
 	done.Session, s.token = made.Session, made.Token
-	if made.Session.ClientSide && !c.Keeps {
+	if c.ClientSide && !c.Keeps && c.Replaces != nil && (!c.Replaces.ClientSide || s.settings.ClientSide.Denylists) {
 		s.replaced = c.Replaces
 	}
 	return nil
 }
+
+// holds reports whether a session is to be kept by its holder: nobody's who may
+// administer, and none while there are members that would not know what such a
+// session is.
+func (j *Journeys) holds(settings *realm.Settings, x session.Session) bool {
+	return settings.ClientSideSessions && !x.Admin && j.config.View().Speaks(holderProtocol)
+}
+
+// holderProtocol is the first protocol whose members know sessions that their
+// holders keep.
+const holderProtocol = 3
 
 // choose has a majority know which answers the session is made of, before it is
 // made: the session's command names the journey and not the step, so that it
