@@ -18,7 +18,7 @@ func (m *testMember) set(settings string) {
 	m.catalog.Invalidate(realm.KindSettings, realm.Root)
 }
 
-const clientSide = `{"general":{"statelessSessionsEnabled":true}}`
+const heldSessions = `{"general":{"statelessSessionsEnabled":true}}`
 
 // speaking is a view of one member of a protocol.
 func speaking(protocol int) func(*Config) {
@@ -32,7 +32,7 @@ func newHolders(t *testing.T, protocol int) *testMember {
 	m := newMember(t, time.Now)
 	m.Close()
 	m.open(t, time.Now, speaking(protocol))
-	m.set(clientSide)
+	m.set(heldSessions)
 	return m
 }
 

@@ -87,7 +87,7 @@ func (s *Service) held(ctx context.Context, text string) (session.Session, error
 	x, known := s.opened.get(sum, keys)
 	if !known {
 		var err error
-		if x, err = s.open(text); err != nil {
+		if x, err = s.open(ctx, text); err != nil {
 			return session.Session{}, err
 		}
 		s.opened.put(sum, keys, x)
@@ -105,15 +105,18 @@ func (s *Service) held(ctx context.Context, text string) (session.Session, error
 	return x, nil
 }
 
-// open reads a token, whether its session is valid or not.
-func (s *Service) open(text string) (session.Session, error) {
+// open reads a token, whether its session is valid or not. One that cannot be
+// read may have been made with a key that a member that is cut off has yet to
+// learn of.
+func (s *Service) open(ctx context.Context, text string) (session.Session, error) {
 	content, err := s.codec.Open(clientside.Session, text)
-	var newer *clientside.NewerKeyError
-	switch {
-	case errors.As(err, &newer):
-		return session.Session{}, &session.UnavailableError{Reason: newer.Error(), RetryAfter: time.Second}
-	case err != nil:
-		return session.Session{}, session.ErrNotFound
+	if err != nil {
+		if err := s.config.Current(ctx); err != nil {
+			return session.Session{}, err
+		}
+		if content, err = s.codec.Open(clientside.Session, text); err != nil {
+			return session.Session{}, session.ErrNotFound
+		}
 	}
 	x, err := read(content)
 	if err != nil {

@@ -107,9 +107,13 @@ func TestHolderKeysComeAndGo(t *testing.T) {
 		t.Error("a token outlives its key, or ends with another's")
 	}
 	r.holders = holderKeys(t, 1, 1)
-	var unavailable *session.UnavailableError
-	if _, err := r.s.Session(t.Context(), second); !errors.As(err, &unavailable) {
+	r.cutOff = &session.UnavailableError{Reason: "the keys cannot be read"}
+	if _, err := r.s.Session(t.Context(), second); !errors.Is(err, r.cutOff) {
 		t.Errorf("a token of a key that is not known yet: %v", err)
+	}
+	r.cutOff = nil
+	if r.valid(second) {
+		t.Error("a token of a key that nobody has is good")
 	}
 }
 

@@ -28,6 +28,7 @@ type rig struct {
 	store   *store
 	realms  realms
 	holders *clientside.Keys
+	cutOff  error // from those who may have newer keys
 	now     time.Time
 	log     *lines
 }
@@ -40,6 +41,7 @@ func newRig(t testing.TB) *rig {
 	r.s, err = sessions.New(sessions.Config{
 		Store: r.store, Realms: r.realms, Keys: tokenKeys, HolderKeys: func() *clientside.Keys { return r.holders },
 		ServerID: "01", Audit: slog.New(slog.NewJSONHandler(r.log, nil)),
+		Current:       func(context.Context) error { return r.cutOff },
 		TransactionID: func(context.Context) string { return "tx-1" },
 		Now:           func() time.Time { return r.now },
 		Rand:          rand.New(rand.NewSource(1)), //nolint:gosec // a test's
