@@ -2,16 +2,18 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 )
 
-// page is what a journey's first answer looks like, learned once: its callbacks
+// page is what an answer of a journey looks like, learned once: its callbacks
 // are the same every time, so later answers are compared and not decoded.
 type page struct {
 	path      string
+	realm     string // the page's; empty for the top level
 	authID    string // of the answer that it was learned from
 	callbacks []byte // as the server wrote them
 	decoded   []map[string]any
@@ -24,7 +26,11 @@ func learn(ctx context.Context, r *ring, s Server) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(path, status, body)
+	p, err := read(path, status, body)
+	if err == nil {
+		p.realm = s.Realm
+	}
+	return p, err
 }
 
 // read takes an answer for a page.
@@ -90,7 +96,7 @@ func (p *page) login(ctx context.Context, r *ring, filled []byte) (string, error
 	if err != nil {
 		return "", err
 	}
-	return tokenOf(status, answer)
+	return tokenOf(p.realm, status, answer)
 }
 
 // fill returns the page's callbacks with name and password in them.
@@ -112,9 +118,9 @@ func (p *page) fill(u User) ([]byte, error) {
 	return json.Marshal(p.decoded)
 }
 
-// walk returns the page's callbacks answered so that the journey goes on: any
-// name, the first choice, the first button.
-func (p *page) walk() ([]byte, error) {
+// walk returns the page's callbacks answered so that the journey goes on: the
+// user's name and password, the first choice, the first button.
+func (p *page) walk(u User) ([]byte, error) {
 	asks := false
 	for _, callback := range p.decoded {
 		ok := false
@@ -122,12 +128,14 @@ func (p *page) walk() ([]byte, error) {
 		case "TextOutputCallback":
 			continue
 		case "NameCallback":
-			ok = setInput(callback, "bench")
+			ok = setInput(callback, u.Name)
+		case "PasswordCallback":
+			ok = u.Password != "" && setInput(callback, string(u.Password))
 		case "ChoiceCallback", "ConfirmationCallback":
 			ok = setInput(callback, 0)
 		}
 		if !ok {
-			return nil, fmt.Errorf("the page asks for a %v; bench answers names, choices and confirmations only", callback["type"])
+			return nil, fmt.Errorf("the page asks for a %v; bench answers names, passwords of users that it knows, choices and confirmations", callback["type"])
 		}
 		asks = true
 	}
@@ -149,14 +157,14 @@ func setInput(callback map[string]any, value any) bool {
 	return ok
 }
 
-// tokenOf reads the answer that ends a login.
-func tokenOf(status int, body []byte) (string, error) {
+// tokenOf reads the answer that ends a login in a realm.
+func tokenOf(realm string, status int, body []byte) (string, error) {
 	var a struct {
 		TokenID    string `json:"tokenId"`
 		SuccessURL string `json:"successUrl"`
 		Realm      string `json:"realm"`
 	}
-	if status != 200 || json.Unmarshal(body, &a) != nil || a.TokenID == "" || a.SuccessURL == "" || a.Realm != "/" {
+	if status != 200 || json.Unmarshal(body, &a) != nil || a.TokenID == "" || a.SuccessURL == "" || a.Realm != cmp.Or(realm, "/") {
 		return "", wrong("login", status, body)
 	}
 	return a.TokenID, nil

@@ -88,26 +88,32 @@ func TestReport(t *testing.T) {
 		}
 	}
 	echo := r.Rows[0]
-	if echo.Ops != 3000 || echo.Rate.Median != 1000 || math.Abs(echo.P50-5) > 0.01 || math.Abs(echo.Max-10) > 0.02 {
+	if echo.Ops != 3000 || math.Abs(echo.PerCPU-50_000) > 1e-6 || echo.Rate.Median != 1000 || math.Abs(echo.P50-5) > 0.01 || math.Abs(echo.Max-10) > 0.02 {
 		t.Errorf("echo: %+v", echo)
 	}
 	if r.Errors() != 2 {
 		t.Errorf("%d errors, want 2", r.Errors())
 	}
 
-	r.Judge([]Demand{{"validate", 1.4001}, {"login", 4.9}, {"login-argon2", 0.95}, {"cluster-login", 2.5001}})
+	r.Judge([]Demand{{Subject: "validate", Bound: 1.4001}, {Subject: "login", Bound: 4.9}, {Subject: "login-argon2", Bound: 0.95}, {Subject: "cluster-login", Bound: 2.5001}})
 	if len(r.Missed) != 1 || !strings.HasPrefix(r.Missed[0], "login at concurrency 4 is 5 times CPU of echo, less the hash of echo-bcrypt") {
 		t.Errorf("missed: %q", r.Missed)
 	}
 	r.Missed = nil
-	r.Judge([]Demand{{"login-argon2", 0.97}, {"echo", 1}, {"cluster-validate", 1.2}, {"slow-lonely", 9}, {"slow", 2.1}})
+	r.Judge([]Demand{{Subject: "login-argon2", Bound: 0.97}, {Subject: "echo", Bound: 1}, {Subject: "cluster-validate", Bound: 1.2}, {Subject: "slow-lonely", Bound: 9}, {Subject: "slow", Bound: 2.1}})
 	if len(r.Missed) != 4 {
 		t.Errorf("missed: %q", r.Missed)
 	}
 
 	r.Missed = nil
-	r.Judge([]Demand{{"slow", 1.9}}) // whatever its CPU
+	r.Judge([]Demand{{Subject: "slow", Bound: 1.9}}) // whatever its CPU
 	if len(r.Missed) != 1 || !strings.HasPrefix(r.Missed[0], "slow at concurrency 4 has a p50 that is 2 ms above that of validate") {
+		t.Errorf("missed: %q", r.Missed)
+	}
+
+	r.Missed = nil
+	r.Judge([]Demand{{Subject: "cluster-validate", Bound: 1.2, Least: true}, {Subject: "cluster-validate", Bound: 1.3, Least: true}})
+	if len(r.Missed) != 1 || !strings.HasPrefix(r.Missed[0], "cluster-validate at concurrency 4 is 1.25 times CPU of validate; 1.3 is demanded") {
 		t.Errorf("missed: %q", r.Missed)
 	}
 
@@ -117,7 +123,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		"CPU of echo, less the hash of echo-bcrypt", "rate of argon2", "login: first error: broken", "missed: slow", "slow: p50 is 2.0",
+		"CPU of echo, less the hash of echo-bcrypt", "rate of argon2", "login: first error: broken", "missed: cluster-validate", "slow: p50 is 2.0",
 		"CPU of login, both less the hash of echo-bcrypt", "idle CPU of 3 member(s), all together: 4.25 % of a core, over 10.0 s",
 	} {
 		if !strings.Contains(out.String(), text) {

@@ -53,7 +53,7 @@ func walk(ctx context.Context, r *ring, s Server) (*walker, error) {
 	}
 	w := &walker{ring: r}
 	for p := first; ; {
-		filled, err := p.walk()
+		filled, err := p.walk(User{Name: "bench"})
 		if err != nil {
 			return nil, err
 		}

@@ -57,7 +57,10 @@ type Member struct {
 type Server struct {
 	Members []Member
 	Path    string // "/am"
-	// Journey of the root realm: one page that asks for name and password.
+	// Realm is a slash path; empty is the top level.
+	Realm string
+	// Journey of that realm asks for name and password on one page. Subjects that
+	// say so take one of several pages.
 	Journey string
 	// Loop is a journey of the root realm that never ends, for Step: it asks for
 	// names, choices and confirmations and comes back to its first page.
@@ -79,12 +82,15 @@ type User struct {
 	Password identity.Secret
 }
 
-// endpoints of the root realm.
-func (s Server) authenticate() string {
-	return s.Path + "/json/realms/root/authenticate?authIndexType=service&authIndexValue=" + s.Journey
+func (s Server) json() string {
+	return s.Path + "/json/realms/root" + strings.ReplaceAll(s.Realm, "/", "/realms/")
 }
 
-func (s Server) validate() string { return s.Path + "/json/realms/root/sessions/?_action=validate" }
+func (s Server) authenticate() string {
+	return s.json() + "/authenticate?authIndexType=service&authIndexValue=" + s.Journey
+}
+
+func (s Server) validate() string { return s.json() + "/sessions/?_action=validate" }
 
 // Echo sends body to an echo server and wants it back.
 func Echo(m Member, body []byte) Subject { return EchoInTurn(yardstickName, []Member{m}, body) }
@@ -157,7 +163,7 @@ func ZeroPage(name string, s Server, u User) Subject {
 			if err != nil {
 				return err
 			}
-			_, err = tokenOf(status, body)
+			_, err = tokenOf(s.Realm, status, body)
 			return err
 		}, nil
 	})
@@ -165,13 +171,22 @@ func ZeroPage(name string, s Server, u User) Subject {
 
 // Validate asks whether a session is valid; each worker has one of its own, made
 // once and asked for at all members.
-func Validate(name string, s Server, u User) Subject {
+func Validate(name string, s Server, u User) Subject { return ValidateMany(name, s, u, 1) }
+
+// ValidateMany is Validate with so many sessions for each worker, in turn.
+func ValidateMany(name string, s Server, u User, sessions int) Subject {
 	return s.subject(name, func(ctx context.Context, r *ring) (func(context.Context) error, error) {
-		q, err := s.validation(ctx, r, u)
-		if err != nil {
-			return nil, err
+		all := make([]request, sessions)
+		for i := range all {
+			var err error
+			if all[i], err = s.validation(ctx, r, u); err != nil {
+				return nil, err
+			}
 		}
+		next := 0
 		return func(ctx context.Context) error {
+			q := all[next]
+			next = (next + 1) % len(all)
 			status, body, err := r.post(ctx, q)
 			if err != nil {
 				return err
@@ -188,17 +203,10 @@ func Validate(name string, s Server, u User) Subject {
 	})
 }
 
-// validation is the request that validates a fresh session of u.
+// validation is the request that validates a fresh session of u, whatever pages
+// the server's Journey has.
 func (s Server) validation(ctx context.Context, r *ring, u User) (request, error) {
-	p, err := learn(ctx, r, s)
-	if err != nil {
-		return request{}, err
-	}
-	filled, err := p.fill(u)
-	if err != nil {
-		return request{}, err
-	}
-	token, err := p.login(ctx, r, filled)
+	_, token, err := travel(ctx, r, s, u)
 	if err != nil {
 		return request{}, err
 	}

@@ -23,6 +23,7 @@ type benchFlags struct {
 	server, user, passwordFile, journey string
 	pid, rounds, members                int
 	subjects                            []string
+	stores                              bool
 	concurrency                         []int
 	duration, idle                      time.Duration
 	count                               int64
@@ -90,7 +91,21 @@ it does not. A worker sends each request to the next member.
                     milliseconds by which its p50 is above that of step-single
   cluster-write     write at all members in turn
 
-The idle CPU of member and cluster is measured before the load.`,
+The idle CPU of member and cluster is measured before the load.
+
+With --stores it compares where realms can keep journeys and sessions, with
+--members in the cluster as well. The limit is then that nothing else uses less
+CPU than memory.
+  journey-memory    a journey of four pages with a session at its end (a name, a
+                    choice, a question, a password whose hash costs nothing),
+                    kept in memory between two requests
+  journey-cts       the same, kept in the replicated store
+  journey-jwt       the same, kept by the client, sealed inside authId
+  validate-stored   sessions of the token store, as every member has them in
+                    memory: 50 for each worker, in turn
+  validate-client   client-side sessions, decrypted, verified and looked up
+                    among those that were ended
+  cluster-...       each of these at the members of the cluster in turn`,
 		Args: wants(),
 	}
 	fs := cmd.Flags()
@@ -102,6 +117,7 @@ The idle CPU of member and cluster is measured before the load.`,
 	fs.IntVar(&f.members, "members", 1, "with 2 to 7: measure a cluster of so many beside the member alone")
 	fs.DurationVar(&f.idle, "idle", 10*time.Second, "with --members: `time` for which idle CPU is measured; 0: not")
 	fs.StringSliceVar(&f.subjects, "subjects", nil, "what to measure (default: all but fsync and write that can be; with --members what is compared)")
+	fs.BoolVar(&f.stores, "stores", false, "compare the stores of journeys and of sessions, and fail unless memory leads")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "workers; a series for each number (default 1,16; with --members 16, and 1,64,512 for writes and fsync)")
 	fs.IntVar(&f.rounds, "rounds", 5, "rounds of each subject")
 	fs.DurationVar(&f.duration, "duration", time.Second, "`time` of a round")
@@ -151,13 +167,19 @@ func (f *benchFlags) check() ([]bench.Demand, error) {
 	if f.members < 1 || f.members > 7 {
 		return nil, misusef("--members must be 1 to 7")
 	}
+	if f.stores && len(f.subjects) > 0 {
+		return nil, misusef("--stores and --subjects: --stores has subjects of its own")
+	}
+	if f.stores && f.server != "" {
+		return nil, misusef("--stores and --server: it needs realms of its own")
+	}
 	if f.idle < 0 || f.idle > 10*time.Minute {
 		return nil, misusef("--idle must be 0 to 10m")
 	}
 	if err := f.checkSubjects(); err != nil {
 		return nil, err
 	}
-	var demands []bench.Demand
+	demands := f.leads()
 	for name, text := range f.limits {
 		bound, err := strconv.ParseFloat(text, 64)
 		if err != nil || bound <= 0 || !slices.Contains(benchSubjects(), name) {

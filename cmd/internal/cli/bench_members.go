@@ -67,7 +67,7 @@ func (f *benchFlags) servers(ctx context.Context, env Env, program string) (_ *b
 	}
 	s.closers = append(s.closers, s.alone.close)
 	if f.members > 1 {
-		if s.cluster, err = startMembers(ctx, program, f.members); err != nil {
+		if s.cluster, err = startMembers(ctx, program, f.members, f.comparesStores()); err != nil {
 			return nil, err
 		}
 		s.closers = append(s.closers, s.cluster.close)
@@ -77,7 +77,7 @@ func (f *benchFlags) servers(ctx context.Context, env Env, program string) (_ *b
 
 func (f *benchFlags) alone(ctx context.Context, program string) (*benchTarget, error) {
 	if f.server == "" {
-		return startMembers(ctx, program, 1)
+		return startMembers(ctx, program, 1, f.comparesStores())
 	}
 	u, err := url.Parse(f.server)
 	if err != nil || u.Scheme != "http" {
@@ -101,8 +101,9 @@ func (f *benchFlags) alone(ctx context.Context, program string) (*benchTarget, e
 const startTime = time.Minute
 
 // startMembers starts a member, or members that found a cluster, in a temporary
-// folder with a secret of their own, and returns when all of them serve.
-func startMembers(ctx context.Context, program string, count int) (_ *benchTarget, err error) {
+// folder with a secret of their own, and returns when all of them serve. With
+// stores they have the realms that keep journeys and sessions in different places.
+func startMembers(ctx context.Context, program string, count int, stores bool) (_ *benchTarget, err error) {
 	folder, err := os.MkdirTemp("", "sojourn-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
@@ -135,13 +136,18 @@ func startMembers(ctx context.Context, program string, count int) (_ *benchTarge
 		if err := started.awaitVotes(ctx, c); err != nil {
 			return err
 		}
-		if t.cheap, err = importUser(ctx, c, "bench", bench.CheapHash); err != nil {
+		if t.cheap, err = importUser(ctx, c, "/", "bench", bench.CheapHash); err != nil {
 			return err
 		}
-		if t.least, err = importUser(ctx, c, "bench-write", bench.LeastHash); err != nil {
+		if t.least, err = importUser(ctx, c, "/", "bench-write", bench.LeastHash); err != nil {
 			return err
 		}
-		return storeLoop(ctx, c)
+		if stores {
+			if err := makeStores(ctx, c); err != nil {
+				return err
+			}
+		}
+		return storeJourneys(ctx, c, "/", loopExport)
 	})
 	if err != nil {
 		return nil, err
@@ -242,12 +248,12 @@ func (b *benchMembers) words() error {
 }
 
 // importUser makes a user whose hash bench knows.
-func importUser(ctx context.Context, c *client.Client, name string, made func() (identity.Hash, identity.Secret, error)) (bench.User, error) {
+func importUser(ctx context.Context, c *client.Client, realm, name string, made func() (identity.Hash, identity.Secret, error)) (bench.User, error) {
 	hash, password, err := made()
 	if err != nil {
 		return bench.User{}, err
 	}
-	if err := c.CreateUser(ctx, "/", wire.User{Name: name, Hash: wire.Password(hash), Status: active}); err != nil {
+	if err := c.CreateUser(ctx, realm, wire.User{Name: name, Hash: wire.Password(hash), Status: active}); err != nil {
 		return bench.User{}, fmt.Errorf("import the user %s of bench: %w", name, err)
 	}
 	return bench.User{Name: name, Password: password}, nil
@@ -259,13 +265,13 @@ const loopName = "BenchLoop"
 //go:embed bench/loop.json
 var loopExport []byte
 
-func storeLoop(ctx context.Context, c *client.Client) error {
-	export, err := tree.DecodeExport(loopExport)
+func storeJourneys(ctx context.Context, c *client.Client, realm string, from []byte) error {
+	export, err := tree.DecodeExport(from)
 	if err != nil {
 		return fmt.Errorf("the journey of bench: %w", err)
 	}
 	for _, j := range export.Journeys {
-		if err := storeJourney(ctx, c, "/", j); err != nil {
+		if err := storeJourney(ctx, c, realm, j); err != nil {
 			return fmt.Errorf("store the journey of bench: %w", err)
 		}
 	}

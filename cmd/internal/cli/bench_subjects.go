@@ -18,13 +18,15 @@ func benchSubjects() []string {
 		"echo", "echo-bcrypt", "start", "validate", "login", "login-light", "login-zero", "login-argon2", "step", "step-single", "fsync", "write",
 		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-login-light", "cluster-step",
 		"cluster-step-single", "cluster-write",
+		"journey-memory", "journey-cts", "journey-jwt", "validate-stored", "validate-client",
+		"cluster-journey-memory", "cluster-journey-cts", "cluster-journey-jwt", "cluster-validate-stored", "cluster-validate-client",
 	}
 }
 
 // ownSubjects need a member of bench's own: users with certain hashes, a journey
 // that never ends, a folder.
 func ownSubjects() []string {
-	return []string{"login", "login-light", "login-zero", "step", "step-single", "fsync", "write"}
+	return append(storeSubjects(), "login", "login-light", "login-zero", "step", "step-single", "fsync", "write")
 }
 
 // wanted is what is measured: what was asked for, or else what belongs together.
@@ -32,6 +34,10 @@ func (f *benchFlags) wanted() []string {
 	switch {
 	case len(f.subjects) > 0:
 		return f.subjects
+	case f.stores && f.members > 1:
+		return append(storeSubjects(), clustered(storeSubjects())...)
+	case f.stores:
+		return storeSubjects()
 	case f.members > 1:
 		return []string{
 			"echo", "cluster-echo", "echo-bcrypt", "validate", "cluster-validate", "cluster-validate-one", "login", "cluster-login",
@@ -49,7 +55,7 @@ func (f *benchFlags) workers() []int {
 	switch {
 	case f.concurrency != nil:
 		return f.concurrency
-	case f.members > 1:
+	case f.members > 1, f.stores:
 		return []int{16}
 	}
 	return []int{1, 16}
@@ -181,7 +187,7 @@ func (m *subjectMaker) subject(name string) (bench.Subject, error) {
 		s = bench.ZeroPage(name, cluster.server, cluster.least)
 		s.RateOf, s.Concurrency = "fsync", m.writers
 	default:
-		panic("no such subject: " + name)
+		return m.storeSubject(name), nil
 	}
 	return s, nil
 }
