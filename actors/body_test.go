@@ -14,6 +14,8 @@ func TestBodyRoundTrip(t *testing.T) {
 	for name, b := range map[string]body{
 		"waits":         {kind: waits, step: 7, digest: digest{1, 15: 2}, expires: at, replicas: 3, state: []byte("\x01{}")},
 		"taken":         {kind: waits, step: 7, expires: at, replicas: 5, taken: true, chosen: digest{3, 15: 4}, state: []byte("\x01{}")},
+		"carried":       {kind: waits, step: 7, expires: at, replicas: 3, carried: true, sum: digest{5, 15: 6}, state: []byte("\x01{}")},
+		"lean":          {kind: waits, step: 7, expires: at, carried: true, sum: digest{5}, taken: true, chosen: digest{3}, state: []byte{}},
 		"decided":       {kind: decided, step: 1, expires: at, replicas: 5, end: &ended{success: true, url: "/x", token: "t"}},
 		"failed":        {kind: failed, expires: at, end: &ended{lockout: true, message: "no", details: map[string]string{"b": "2", "a": ""}}},
 		"cookies":       {kind: decided, expires: at, end: &ended{success: true, cookies: []node.Cookie{{Name: "a", Value: "b", MaxAge: time.Hour, Secure: true}}}},
@@ -44,6 +46,7 @@ func TestBodyRoundTrip(t *testing.T) {
 func FuzzDecodeBody(f *testing.F) {
 	f.Add((&body{kind: waits, step: 1, state: []byte("x")}).encode())
 	f.Add((&body{kind: decided, end: &ended{cookies: []node.Cookie{{Name: "a", HTTPOnly: true}}}}).encode())
+	f.Add((&body{kind: waits, step: 1, carried: true, sum: digest{1}, state: []byte("x")}).encode())
 	f.Add((&body{kind: failed, end: &ended{message: "no", details: map[string]string{"a": "b"}}}).encode())
 	f.Add((&body{kind: decided}).encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -329,12 +329,6 @@ func (p testPeers) Call(ctx context.Context, m placement.Member, body []byte) ([
 	}
 }
 
-// journeysIn has journeys that begin from now on wait in a store.
-func (m *testMember) journeysIn(store string) {
-	m.docs.put(realm.KindSettings, "authentication", fmt.Sprintf(`{"trees":{"authenticationSessionsStateManagement":%q}}`, store))
-	m.catalog.Invalidate(realm.KindSettings, realm.Root)
-}
-
 // testTree is a tree in short: per node its key, type, attributes, and where
 // its outcomes lead.
 type testTree struct {
