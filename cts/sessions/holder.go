@@ -92,6 +92,11 @@ func (s *Service) held(ctx context.Context, text string) (session.Session, error
 		}
 		s.opened.put(sum, keys, x)
 	}
+	return s.living(ctx, x)
+}
+
+// living is a session that its holder keeps, if it is valid.
+func (s *Service) living(ctx context.Context, x session.Session) (session.Session, error) {
 	if !x.Valid(s.config.Now()) {
 		return session.Session{}, session.ErrNotFound
 	}

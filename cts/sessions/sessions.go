@@ -53,7 +53,13 @@ type Realms interface {
 	Realm(ctx context.Context, name realm.Name) (*realm.Settings, error)
 }
 
-// Config is what a Service needs. Everything but Current is required.
+// Foreign reads the tokens of another system. Any error says that a text is
+// none; the session may have expired.
+type Foreign interface {
+	Open(token string, now time.Time) (session.Session, error)
+}
+
+// Config is what a Service needs. Everything but Current and Foreign is required.
 type Config struct {
 	Store  Store
 	Realms Realms
@@ -66,6 +72,9 @@ type Config struct {
 	// Current is nil when this member has all keys that others use, and may say of
 	// a token that none of them has made it. nil says that it always has.
 	Current func(context.Context) error
+	// Foreign reads tokens of sessions that another system has made, which its
+	// holders keep; nil takes none.
+	Foreign Foreign
 	// ServerID is shown in tokens as AM shows its server id ("01").
 	ServerID string
 	// Audit takes one line for each session that is made, ended or changed.
@@ -147,6 +156,19 @@ func upgraded(by session.Session) session.Cause {
 // Session returns the valid session that a token opens. A token that is none of
 // ours opens none: session.ErrNotFound.
 func (s *Service) Session(ctx context.Context, token session.TokenID) (session.Session, error) {
+	x, err := s.own(ctx, token)
+	if s.config.Foreign == nil || !errors.Is(err, session.ErrNotFound) {
+		return x, err
+	}
+	x, refused := s.config.Foreign.Open(string(token), s.config.Now())
+	if refused != nil {
+		return session.Session{}, err
+	}
+	return s.living(ctx, x)
+}
+
+// own is Session for tokens that were made here.
+func (s *Service) own(ctx context.Context, token session.TokenID) (session.Session, error) {
 	if text, ok := token.Carries(); ok {
 		return s.held(ctx, text)
 	}

@@ -37,6 +37,7 @@ type Config struct {
 	Journeys   Journeys   `yaml:"journeys"`
 	Encryption Encryption `yaml:"encryption"`
 	Webhooks   Webhooks   `yaml:"webhooks"`
+	Migration  Migration  `yaml:"migration"`
 	Limits     Limits     `yaml:"limits"`
 	Log        Log        `yaml:"log"`
 	Audit      Audit      `yaml:"audit"`
@@ -152,6 +153,41 @@ type Webhooks struct {
 	// alone and at no such address, so that an administrator of a realm cannot
 	// reach what only this machine should. Default: none.
 	Hosts []string `yaml:"hosts"`
+}
+
+// Migration lets sessions go on here that an AM keeps with its clients: its
+// tokens are taken until a date. The same for all members.
+type Migration struct {
+	// Until is the day, "2027-01-31", or the instant in RFC 3339, at which the
+	// last of them ends. Default: none, no token of an AM is taken.
+	Until string `yaml:"until"`
+	// Signing and Encryption are AM's statelessSigningType and
+	// statelessEncryptionType: a token with any other is refused. Defaults HS256
+	// and DIRECT, AM's own.
+	Signing    string `yaml:"signing"`
+	Encryption string `yaml:"encryption"`
+	// SigningKeys and EncryptionKeys name files of at most four keys each, any of
+	// which will do. To verify HS256 and its like: the secret in base64, as AM
+	// exports it; for RS256 and ES256 and its like: the public key or a
+	// certificate, PEM. To decrypt DIRECT and AES_KEYWRAP: the secret in base64;
+	// for RSA: the private key, PEM. Default: none.
+	SigningKeys    []string `yaml:"signingKeys"`
+	EncryptionKeys []string `yaml:"encryptionKeys"`
+	// Realms renames AM's realms, "/customers=/alpha" each; others keep their
+	// names. Default: none.
+	Realms []string `yaml:"realms"`
+}
+
+// End is the instant that Until names: a day ends at midnight, UTC. It is zero
+// for none.
+func (m Migration) End() (time.Time, error) {
+	if m.Until == "" {
+		return time.Time{}, nil
+	}
+	if day, err := time.Parse(time.DateOnly, m.Until); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	return time.Parse(time.RFC3339, m.Until)
 }
 
 // Limits is the table of everything that is bounded. Beyond a limit stands a
@@ -296,8 +332,9 @@ func Default() Config {
 			LBName:   "amlbcookie",
 			LBValue:  "01",
 		},
-		Cluster:  Cluster{Expect: 1, Slow: 1},
-		Journeys: Journeys{Replicas: 3},
+		Migration: Migration{Signing: "HS256", Encryption: "DIRECT"},
+		Cluster:   Cluster{Expect: 1, Slow: 1},
+		Journeys:  Journeys{Replicas: 3},
 		Limits: Limits{
 			Body:         256 << 10,
 			AdminBody:    8 << 20,

@@ -31,6 +31,7 @@ func (c Config) faults() []Fault {
 			v.add("webhooks.hosts", "%q is not a host such as hooks.example.com or hooks.example.com:8080", h)
 		}
 	}
+	c.Migration.validate(v)
 	c.Limits.validate(v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")
@@ -44,6 +45,43 @@ func (c Config) faults() []Fault {
 		seen[d.Realm] = true
 	}
 	return v.faults
+}
+
+func (m Migration) validate(v *verdict) {
+	end, err := m.End()
+	if err != nil {
+		v.add("migration.until", "%q is neither a day such as 2027-01-31 nor an instant such as 2027-01-31T18:00:00Z", m.Until)
+	}
+	v.oneOf("migration.signing", m.Signing, "NONE", "HS256", "HS384", "HS512", "RS256", "ES256", "ES384", "ES512")
+	v.oneOf("migration.encryption", m.Encryption, "NONE", "DIRECT", "AES_KEYWRAP", "RSA")
+	if m.Signing == "NONE" && (m.Encryption == "NONE" || m.Encryption == "RSA") {
+		v.add("migration.signing", "NONE with encryption %s lets anybody make tokens", m.Encryption)
+	}
+	for _, keys := range []struct {
+		key   string
+		files []string
+		needs bool
+	}{
+		{"migration.signingKeys", m.SigningKeys, m.Signing != "NONE"},
+		{"migration.encryptionKeys", m.EncryptionKeys, m.Encryption != "NONE"},
+	} {
+		switch {
+		case err == nil && end.IsZero() && len(keys.files) > 0:
+			v.add("migration.until", "there are keys of an AM, but no date until which its tokens are taken")
+		case err == nil && !end.IsZero() && keys.needs && len(keys.files) == 0:
+			v.add(keys.key, "a file with a key of the AM is needed")
+		case !keys.needs && len(keys.files) > 0:
+			v.add(keys.key, "there are keys, but nothing that they are for")
+		case len(keys.files) > 4:
+			v.add(keys.key, "at most 4 keys are understood")
+		}
+	}
+	for _, r := range m.Realms {
+		from, to, ok := strings.Cut(r, "=")
+		if !ok || !strings.HasPrefix(from, "/") || !strings.HasPrefix(to, "/") {
+			v.add("migration.realms", "%q is not like /customers=/alpha", r)
+		}
+	}
 }
 
 // verdict gathers faults.

@@ -265,12 +265,17 @@ func (d *Daemon) makeSessions(catalog *actors.Catalog) error {
 	if d.audit, err = openAudit(c.Audit, c.Log); err != nil {
 		return err
 	}
+	foreign, err := foreignTokens(c.Migration)
+	if err != nil {
+		return err
+	}
 	d.sessions, err = sessions.New(sessions.Config{
 		Store:         tokens{d.store},
 		Realms:        lasting{catalog},
 		Keys:          d.keys.Marks,
 		HolderKeys:    d.keys.Tokens,
 		Current:       d.keys.Current,
+		Foreign:       foreign,
 		ServerID:      c.Cookie.LBValue,
 		Audit:         d.audit.log,
 		TransactionID: server.TransactionID,

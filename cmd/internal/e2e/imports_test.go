@@ -41,6 +41,7 @@ func layers() map[string][]string {
 		"cts/token":                  {},
 		"cts/clientside":             {"actors/realm"},
 		"cts/keyring":                {"cts/clientside"},
+		"cts/amtoken":                {"cts/session", "actors/realm"},
 		"cts/sessions":               {"cts/session", "cts/clientside", "actors/realm"},
 		"cts/feed":                   {"cts/session"},
 		"cts/command":                {"cts/session", "cts/token", "cts/internal/octets", "actors/identity", "actors/realm"},
@@ -101,7 +102,7 @@ func owners() map[string][]string {
 func purePackages() []string {
 	return []string{
 		"actors/internal/amjson", "actors/internal/envelope", "actors/internal/register", "actors/realm", "actors/callback", "actors/tree",
-		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/clientside", "cts/keyring", "cts/command", "http/wire", "cmd/internal/secret",
+		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/clientside", "cts/keyring", "cts/amtoken", "cts/command", "http/wire", "cmd/internal/secret",
 		"cmd/internal/chaos/history",
 	}
 }
