@@ -2,8 +2,10 @@ package wire
 
 import "time"
 
-// The kinds of SessionChange, as their event's name in a stream.
+// The kinds of SessionChange, as their event's name in a stream. ChangeOpen is no
+// event: it is how a client says that the stream is open.
 const (
+	ChangeOpen    = "open"
 	ChangeEnded   = "ended"
 	ChangeChanged = "changed"
 	// ChangeMissed says that there were others that are not known: who needs to

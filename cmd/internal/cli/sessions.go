@@ -13,7 +13,7 @@ import (
 func sessionsCommand(env Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "sessions", Short: "List and end sessions"}
 	member, realm := addTarget(env, cmd), realmFlag(cmd)
-	return group(cmd, sessionsList(env, member, realm), sessionsEnd(env, member, realm))
+	return group(cmd, sessionsList(env, member, realm), sessionsEnd(env, member, realm), sessionsWatch(env, member, realm))
 }
 
 // sessionRow is a session in JSON listings.
