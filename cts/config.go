@@ -11,6 +11,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/internal/damage"
 	"sojourn/cts/internal/seal"
+	"sojourn/cts/session"
 )
 
 // Config of a Store.
@@ -44,6 +45,10 @@ type Config struct {
 	// once the change can be read; with neither kind nor realm, all may have
 	// changed. It must not block. May be nil.
 	OnDocument func(kind realm.DocumentKind, r realm.Name)
+	// OnSession is called when a session was created, has ended or has other
+	// properties, once that can be read here: on every member, in the order of the
+	// log, by one goroutine. It must not block, nor call the store. May be nil.
+	OnSession func(session.Event)
 
 	// Network connects the store with those of other members; nil is a network
 	// of nobody.

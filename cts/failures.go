@@ -23,6 +23,7 @@ func sentinels() map[peer.Code]error {
 		peer.CodeNoMember:   ErrNoMember,
 		peer.CodeRefused:    ErrRefused,
 		peer.CodeNoToken:    token.ErrNotFound,
+		peer.CodeQuota:      session.ErrQuota,
 	}
 }
 

@@ -20,6 +20,7 @@ func (s *Store) lead() {
 			return
 		case leads := <-s.raft.LeaderCh():
 			s.writes.term.Store(0)
+			s.leading.Store(false)
 			s.leaveOffice()
 			if !leads {
 				s.leaders.ring()
@@ -79,6 +80,7 @@ func (s *Store) takeOffice(term uint64) error {
 	}
 	applied, _ := s.configuration()
 	s.releases.hear(s.config.Network.Peers(), applied)
+	s.leading.Store(true)
 	s.writes.term.Store(term)
 	s.ready()
 	return nil

@@ -57,6 +57,9 @@ func (s *Store) create(ctx context.Context, o peer.Create) (peer.Result, error) 
 	if err != nil {
 		return peer.Result{}, err
 	}
+	if o.Quota.Limit > 0 {
+		return s.createWithin(ctx, o)
+	}
 	put, err := s.do(ctx, command.PutSession{Session: o.Session, Replaces: o.Replaces}, true, s.writes.term.Load(), nil)
 	if err != nil {
 		return peer.Result{}, err
@@ -67,12 +70,16 @@ func (s *Store) create(ctx context.Context, o peer.Create) (peer.Result, error) 
 			return peer.Result{}, err
 		}
 	}
+	return created(put), nil
+}
+
+// created is what a session's creation came to.
+func created(put done) peer.Result {
 	result := peer.Result{Index: put.Index, Existed: put.Existed}
-	if errors.Is(put.Err, command.ErrGone) {
-		return result, nil
+	if !errors.Is(put.Err, command.ErrGone) {
+		result.Session = &put.Session
 	}
-	result.Session = &put.Session
-	return result, put.Err
+	return result
 }
 
 func (s *Store) delete(ctx context.Context, o peer.Delete) (peer.Result, error) {

@@ -69,6 +69,11 @@ func older(o peer.Operation) (peer.Operation, error) {
 	case peer.Delete:
 		o.Reason = 0
 		return o, nil
+	case peer.Create:
+		if o.Quota.Limit > 0 {
+			return nil, errOlder()
+		}
+		return o, nil
 	case peer.PutToken, peer.Deny, peer.DenyUser:
 		return nil, errOlder()
 	default:

@@ -128,13 +128,18 @@ func readSession(v fsm.View, id session.ID) (session.Session, bool, error) {
 	return found, err == nil, err
 }
 
-// Create stores a session and ends the one that it replaces, if any, in the
-// same instant. A journey creates one session: asked again with the same
-// Journey, Create returns what is stored, or session.ErrNotFound if that session
-// has ended meanwhile. When it returns without an error, no member calls what it
-// ended valid.
+// Create stores a session and ends the one that it replaces, and those that its
+// quota ends, in the same instant. A journey creates one session: asked again with
+// the same Journey, Create returns what is stored, or session.ErrNotFound if that
+// session has ended meanwhile, and nothing else ends. When it returns without an
+// error, no member calls what it ended valid. It is session.ErrQuota, and nothing
+// has changed, when the quota's action is to deny.
+//
+// A user has never more live sessions than the quota of the latest Create allows,
+// if all have one. Made.Ended lists what the quota ended, but not when the session
+// was found to exist: an attempt whose answer was lost may have ended them.
 func (s *Store) Create(ctx context.Context, c session.Creation) (session.Made, error) {
-	o := peer.Create{Session: c.Session}
+	o := peer.Create{Session: c.Session, Quota: c.Quota}
 	if c.Replaces != nil && !c.Keeps {
 		o.Replaces = &c.Replaces.ID
 	}
@@ -143,7 +148,7 @@ func (s *Store) Create(ctx context.Context, c session.Creation) (session.Made, e
 		return session.Made{}, err
 	}
 	s.counts.creates.Add(1)
-	made := session.Made{Index: result.Index, Existed: result.Existed}
+	made := session.Made{Index: result.Index, Existed: result.Existed, Ended: result.Ended}
 	if result.Session == nil {
 		made.Existed = true
 		return made, session.ErrNotFound

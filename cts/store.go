@@ -54,6 +54,7 @@ type Store struct {
 	// tombstoneCouriers and appliedCouriers carry barriers to other members.
 	tombstoneCouriers, appliedCouriers *couriers
 	nudging                            atomic.Bool // an entry that moves an idle log on is under way
+	leading                            atomic.Bool // this member leads and is up to date
 	// leaders rings when another member leads, elected is sent to when this one
 	// does, which it does since then (guarded by leases.mu).
 	leaders *bell
@@ -437,13 +438,17 @@ func (s *Store) observe(effects []command.Effect) {
 		switch e := effect.(type) {
 		case command.SessionStored:
 			s.model.Stored(e.Session)
+			s.tellStored(e)
 		case command.SessionGone:
-			s.model.Gone(e.ID)
+			s.model.Gone(e.Session.ID)
+			s.tellEnded(e)
 		case command.SessionTouched:
 			s.model.Touched(e.ID, e.At)
 		case command.Denied:
 			if !e.Again {
 				s.denials.Load().Add(e.ID)
+				x := session.Session{ID: e.ID, ClientSide: true}
+				s.tellEnded(command.SessionGone{Session: x, Reason: e.Reason, At: e.At, Index: e.Index})
 			}
 		case command.DenialOver:
 			s.denials.Load().Remove(e.ID)
@@ -471,6 +476,29 @@ func (s *Store) observe(effects []command.Effect) {
 			s.config.OnDocument("", "")
 			signal(s.named) // it may be a snapshot of another member
 		}
+	}
+}
+
+// tellStored says that a session is there, or has changed.
+func (s *Store) tellStored(e command.SessionStored) {
+	if s.config.OnSession == nil {
+		return
+	}
+	event := session.Event{
+		Kind: session.EventChanged, Session: e.Session, Changed: e.Changed, Index: e.Index, At: s.config.Now(), Local: s.leading.Load(),
+	}
+	if e.New {
+		event.Kind, event.At = session.EventCreated, e.Session.Created
+	}
+	s.config.OnSession(event)
+}
+
+// tellEnded says that a session has ended.
+func (s *Store) tellEnded(e command.SessionGone) {
+	if s.config.OnSession != nil {
+		s.config.OnSession(session.Event{
+			Kind: session.EventEnded, Session: e.Session, Reason: e.Reason, Index: e.Index, At: e.At, Local: s.leading.Load(),
+		})
 	}
 }
 

@@ -40,7 +40,7 @@ type Result struct {
 	// Existed: PutSession found its journey's session, ChangeIdentity its key,
 	// DeleteIdentity and DeleteDocument found what they removed.
 	Existed bool
-	// Found says which sessions DeleteSessions ended.
+	// Found says which sessions DeleteSessions or CreateSession ended.
 	Found []bool
 	// Token is what PutToken left behind or, unless it Won, found.
 	Token *token.Token
@@ -66,11 +66,22 @@ var (
 type Effect interface{ effect() }
 
 // SessionStored: a session is there in this form. Its LastAccess is the stored
-// one.
-type SessionStored struct{ Session session.Session }
+// one. New tells whether it was there before.
+type SessionStored struct {
+	Session session.Session
+	New     bool
+	// Changed names the properties that are others than before, in order.
+	Changed []string
+	Index   uint64 // of the log entry
+}
 
-// SessionGone: a session is not there any more.
-type SessionGone struct{ ID session.ID }
+// SessionGone: a session, as it was stored, is not there any more.
+type SessionGone struct {
+	Session session.Session
+	Reason  session.Reason
+	At      time.Time // when that was decided
+	Index   uint64    // of the log entry
+}
 
 // SessionTouched: the store knows of this latest access.
 type SessionTouched struct{ Access }

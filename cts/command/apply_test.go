@@ -121,7 +121,8 @@ func TestReplacedSessionEndsWithThePut(t *testing.T) {
 	apply(t, tx, 1, command.PutSession{Session: aSession(1)})
 	old := session.ID{1}
 	_, effects := apply(t, tx, 2, command.PutSession{Session: aSession(2), Replaces: &old})
-	if len(effects) != 2 || effects[1] != (command.SessionGone{ID: old}) {
+	gone, _ := effects[len(effects)-1].(command.SessionGone)
+	if len(effects) != 2 || gone.Session.ID != old || gone.Reason != session.Upgraded {
 		t.Errorf("effects = %+v", effects)
 	}
 	if _, ok := tx.Get(command.SessionKey(old)); ok {

@@ -113,6 +113,8 @@ func (r *reader) command(op Op, version byte) Command {
 		return ClusterID{ID: r.ID()}
 	case OpPutSession:
 		return r.putSession()
+	case OpCreateSession:
+		return r.createSession()
 	case OpDeleteSessions:
 		var c DeleteSessions
 		if version == reasonVersion {
@@ -164,13 +166,22 @@ func (r *reader) command(op Op, version byte) Command {
 	}
 }
 
-func (r *reader) putSession() Command {
+func (r *reader) putSession() PutSession {
 	var c PutSession
 	if r.Bool() {
 		id := session.ID(r.ID())
 		c.Replaces = &id
 	}
 	c.Session = r.session()
+	return c
+}
+
+func (r *reader) createSession() CreateSession {
+	var c CreateSession
+	for range r.Count(MaxDelete, 17) {
+		c.Ends = append(c.Ends, End{ID: r.ID(), Reason: r.reason()})
+	}
+	c.Put = r.putSession()
 	return c
 }
 
@@ -240,6 +251,20 @@ func (c PutSession) appendPayload(b []byte) ([]byte, error) {
 		return b, TooLarge("a session", n, MaxRecord)
 	}
 	return b, nil
+}
+
+func (c CreateSession) appendPayload(b []byte) ([]byte, error) {
+	if len(c.Ends) > MaxDelete {
+		return b, fmt.Errorf("%d sessions to end at once, at most %d", len(c.Ends), MaxDelete)
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.Ends)))
+	for _, e := range c.Ends {
+		var err error
+		if b, err = appendReason(append(b, e.ID[:]...), e.Reason); err != nil {
+			return b, err
+		}
+	}
+	return c.Put.appendPayload(b)
 }
 
 func (c DeleteSessions) appendPayload(b []byte) ([]byte, error) {

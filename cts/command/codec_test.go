@@ -84,6 +84,15 @@ var golden = map[string]struct {
 		command.DenyUser{Realm: "/a", Username: "demo", Before: start, Until: start},
 		"1301" + "022f61" + "0464656d6f" + "18ea0da41e9d8000" + "18ea0da41e9d8000",
 	},
+	"create session": {
+		command.CreateSession{
+			Put:  command.PutSession{Session: session.Session{ID: session.ID{1}}, Replaces: &session.ID{3}},
+			Ends: []command.End{{ID: session.ID{4}, Reason: session.Destroyed}},
+		},
+		"1001" + "01" + "04000000000000000000000000000000" + "03" + "01" + "03000000000000000000000000000000" +
+			"01000000000000000000000000000000" + "00000000000000000000000000000000" + "80000000000000008000000000000000" +
+			"00000000" + "00" + "000000" + "00" + "00",
+	},
 	"delete identity": {command.DeleteIdentity{Realm: "/a", Name: "demo"}, "0901022f610464656d6f"},
 	"put document": {
 		command.PutDocument{Document: realm.Document{
@@ -210,6 +219,7 @@ func TestAppendRefuses(t *testing.T) {
 		"denials":    command.Deny{Reason: session.Logout, Denials: make([]session.Denial, command.MaxDeny+1)},
 		"reason":     command.DeleteSessions{Reason: session.MaxTimeout + 1},
 		"no reason":  command.Deny{},
+		"ends":       command.CreateSession{Ends: make([]command.End, command.MaxDelete+1)},
 		"no kind":    command.PutToken{Put: token.Put{Expires: start}},
 		"kind":       command.PutToken{Put: token.Put{Kind: 128, Expires: start}},
 		"no end":     command.PutToken{Put: token.Put{Kind: 1}},

@@ -28,6 +28,7 @@ const (
 	OpRestoreChunk   Op = 13
 	OpRestoreDone    Op = 14
 	OpChangeIdentity Op = 15
+	OpCreateSession  Op = 16
 	OpPutToken       Op = 17
 	OpDeny           Op = 18
 	OpDenyUser       Op = 19
@@ -72,6 +73,19 @@ type PutSession struct {
 	// Replaces, when not nil, is the session that this one takes the place of;
 	// it ends in the same instant.
 	Replaces *session.ID
+}
+
+// CreateSession is a PutSession that, if it stores the session, also ends others
+// of its user's in the same instant, to make room for it.
+type CreateSession struct {
+	Put  PutSession
+	Ends []End // at most MaxDelete
+}
+
+// End ends a session for a reason.
+type End struct {
+	ID     session.ID
+	Reason session.Reason
 }
 
 // DeleteSessions ends sessions. At is when that was decided; it only bounds how
@@ -179,6 +193,7 @@ type RestoreDone struct {
 func (Noop) op() Op           { return OpNoop }
 func (ClusterID) op() Op      { return OpClusterID }
 func (PutSession) op() Op     { return OpPutSession }
+func (CreateSession) op() Op  { return OpCreateSession }
 func (DeleteSessions) op() Op { return OpDeleteSessions }
 func (Touch) op() Op          { return OpTouch }
 func (Expire) op() Op         { return OpExpire }

@@ -38,6 +38,7 @@ type Denied struct {
 	Reason session.Reason
 	At     time.Time
 	Again  bool
+	Index  uint64 // of the log entry
 }
 
 // UserDenied: those of a user are not that were created before an instant.
@@ -158,7 +159,7 @@ func (r *reader) denyUser() Command {
 
 func (c Deny) apply(a *applier) Result {
 	for _, d := range c.Denials {
-		effect := Denied{ID: d.ID, Minute: denialMinute(d.Until), Reason: c.Reason, At: c.At}
+		effect := Denied{ID: d.ID, Minute: denialMinute(d.Until), Reason: c.Reason, At: c.At, Index: a.index}
 		key := DenialKey(d.ID)
 		if old, ok := a.Get(key); ok {
 			minute, err := DecodeDenial(old)

@@ -63,7 +63,8 @@ func SessionKey(id session.ID) []byte { return tagged(tagSession, id) }
 // AccessKey holds a session's latest access.
 func AccessKey(id session.ID) []byte { return tagged(tagAccess, id) }
 
-func journeyKey(id [16]byte) []byte { return tagged(tagJourney, id) }
+// JourneyKey holds the session that a journey created.
+func JourneyKey(id [16]byte) []byte { return tagged(tagJourney, id) }
 
 func tagged(tag byte, id [16]byte) []byte {
 	b := make([]byte, 17)

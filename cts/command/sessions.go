@@ -1,6 +1,8 @@
 package command
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"sojourn/actors/identity"
@@ -43,7 +45,7 @@ func (c PutSession) apply(a *applier) Result {
 	s := c.Session
 	fromJourney := s.Journey != [16]byte{}
 	if fromJourney {
-		if value, ok := a.Get(journeyKey(s.Journey)); ok {
+		if value, ok := a.Get(JourneyKey(s.Journey)); ok {
 			o, err := decodeOrigin(value)
 			if a.check(err) {
 				return Result{}
@@ -61,11 +63,11 @@ func (c PutSession) apply(a *applier) Result {
 		a.Insert(dueKey(Due{Minute: minute, Kind: DueSession, ID: s.ID}), []byte{present})
 	}
 	if fromJourney {
-		a.Insert(journeyKey(s.Journey), origin{session: s.ID, index: a.index}.record())
+		a.Insert(JourneyKey(s.Journey), origin{session: s.ID, index: a.index}.record())
 	}
-	a.report(SessionStored{Session: s})
+	a.report(SessionStored{Session: s, New: true, Index: a.index})
 	if c.Replaces != nil && *c.Replaces != s.ID {
-		a.deleteSession(*c.Replaces, s.Created)
+		a.deleteSession(*c.Replaces, session.Upgraded, s.Created)
 	}
 	return Result{Session: s, Index: a.index}
 }
@@ -119,7 +121,7 @@ func (a *applier) setAccess(was stored, latest access) {
 
 // deleteSession ends a session and reports whether there was one. Its journey
 // stays known until the session would have ended at the latest.
-func (a *applier) deleteSession(id session.ID, now time.Time) bool {
+func (a *applier) deleteSession(id session.ID, reason session.Reason, now time.Time) bool {
 	was, ok := a.stored(id)
 	if !ok {
 		return false
@@ -134,13 +136,13 @@ func (a *applier) deleteSession(id session.ID, now time.Time) bool {
 		a.Remove(AccessKey(id), was.access)
 	}
 	a.forgetJourney(s, now)
-	a.report(SessionGone{ID: id})
+	a.report(SessionGone{Session: s, Reason: reason, At: now, Index: a.index})
 	return true
 }
 
 // forgetJourney files the journey of a session that has ended for deletion.
 func (a *applier) forgetJourney(s session.Session, now time.Time) {
-	value, ok := a.Get(journeyKey(s.Journey))
+	value, ok := a.Get(JourneyKey(s.Journey))
 	if !ok {
 		return
 	}
@@ -153,14 +155,26 @@ func (a *applier) forgetJourney(s session.Session, now time.Time) {
 		end = now.Add(remembered)
 	}
 	o.minute = until(end, now)
-	a.Replace(journeyKey(s.Journey), value, o.record())
+	a.Replace(JourneyKey(s.Journey), value, o.record())
 	a.Insert(dueKey(Due{Minute: o.minute, Kind: DueJourney, ID: s.Journey}), []byte{present})
+}
+
+func (c CreateSession) apply(a *applier) Result {
+	result := c.Put.apply(a)
+	if result.Existed {
+		return result
+	}
+	result.Found = make([]bool, len(c.Ends))
+	for i, e := range c.Ends {
+		result.Found[i] = e.ID != c.Put.Session.ID && a.deleteSession(e.ID, e.Reason, c.Put.Session.Created)
+	}
+	return result
 }
 
 func (c DeleteSessions) apply(a *applier) Result {
 	found := make([]bool, len(c.IDs))
 	for i, id := range c.IDs {
-		found[i] = a.deleteSession(id, c.At)
+		found[i] = a.deleteSession(id, cmp.Or(c.Reason, session.Logout), c.At)
 	}
 	return Result{Found: found}
 }
@@ -208,7 +222,11 @@ func (a *applier) expireSession(d Due, now time.Time) {
 	}
 	end := sweepAt(was.session)
 	if !now.Before(end) {
-		a.deleteSession(d.ID, now)
+		reason := session.IdleTimeout
+		if longest := was.session.MaxExpires(); !longest.IsZero() && !now.Before(longest) {
+			reason = session.MaxTimeout
+		}
+		a.deleteSession(d.ID, reason, now)
 		return
 	}
 	later := until(end, now)
@@ -222,7 +240,7 @@ func (a *applier) expireSession(d Due, now time.Time) {
 }
 
 func (a *applier) expireJourney(d Due) {
-	value, ok := a.Get(journeyKey(d.ID))
+	value, ok := a.Get(JourneyKey(d.ID))
 	if !ok {
 		return
 	}
@@ -230,7 +248,7 @@ func (a *applier) expireJourney(d Due) {
 	if a.check(err) || o.minute != d.Minute {
 		return
 	}
-	a.Remove(journeyKey(d.ID), value)
+	a.Remove(JourneyKey(d.ID), value)
 	a.Remove(dueKey(d), []byte{present})
 }
 
@@ -248,8 +266,24 @@ func (c SetProperties) apply(a *applier) Result {
 	a.Replace(SessionKey(c.ID), was.record, record)
 	s := was.session
 	s.Properties = c.Properties
-	a.report(SessionStored{Session: s})
+	a.report(SessionStored{Session: s, Changed: changed(was.session.Properties, s.Properties), Index: a.index})
 	return Result{Session: s, Index: was.index}
+}
+
+// changed names the properties that differ, in order.
+func changed(before, after map[string]string) (names []string) {
+	for name, value := range after {
+		if was, ok := before[name]; !ok || was != value {
+			names = append(names, name)
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // attributeKeys are the index keys of an identity, each once.

@@ -112,7 +112,7 @@ func (m *Memory) do(c command.Command) (command.Result, error) {
 		case command.DocumentChanged:
 			defer m.o.OnDocument(e.Kind, e.Realm)
 		case command.SessionGone:
-			delete(m.accesses, e.ID)
+			delete(m.accesses, e.Session.ID)
 		}
 	})
 	return result, err

@@ -50,19 +50,47 @@ func (m *Memory) Session(_ context.Context, id session.ID, _ uint64) (session.Se
 func (m *Memory) Create(_ context.Context, c session.Creation) (session.Made, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	put := command.PutSession{Session: c.Session}
+	create := command.CreateSession{Put: command.PutSession{Session: c.Session}}
 	if c.Replaces != nil && !c.Keeps {
-		put.Replaces = &c.Replaces.ID
+		create.Put.Replaces = &c.Replaces.ID
 	}
-	result, err := m.do(put)
+	ended, err := m.evictions(c)
+	if err != nil {
+		return session.Made{}, err
+	}
+	for _, e := range ended {
+		create.Ends = append(create.Ends, command.End{ID: e.Session.ID, Reason: e.Reason})
+	}
+	result, err := m.do(create)
 	if err != nil {
 		return session.Made{}, err
 	}
 	made := session.Made{Session: result.Session, Index: result.Index, Existed: result.Existed}
+	for i, found := range result.Found {
+		if found {
+			made.Ended = append(made.Ended, ended[i].Session)
+		}
+	}
 	if errors.Is(result.Err, command.ErrGone) {
 		return made, session.ErrNotFound
 	}
 	return made, nil
+}
+
+// evictions are the sessions that end so that one may begin within its quota.
+func (m *Memory) evictions(c session.Creation) ([]session.Eviction, error) {
+	who := c.Session.Principal
+	if _, ok := m.rows.Get(command.JourneyKey(c.Session.Journey)); ok {
+		return nil, nil
+	}
+	var others []session.Session
+	for _, key := range m.rows.keys(command.UserPrefix(who.Realm, who.Username)) {
+		id, _ := command.SessionIDs([]byte(key))
+		if x, ok := m.get(id); ok && (c.Replaces == nil || c.Keeps || c.Replaces.ID != id) {
+			others = append(others, x)
+		}
+	}
+	return session.Evict(c.Quota, m.o.Now(), others)
 }
 
 // Delete is as in cts.Store.

@@ -31,7 +31,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind EventKind
 	// Session as it was left: without its exact latest access. Of a session that
-	// was kept by its holder and is denied, only the ID is known.
+	// was kept by its holder and is denied, only the ID is known, and ClientSide set.
 	Session Session
 	// Reason is zero unless Kind is EventEnded.
 	Reason Reason
@@ -42,7 +42,8 @@ type Event struct {
 	// members know a change by the same index, and those of one index in the same
 	// order.
 	Index uint64
-	// At is the time of the change by the clock of the member that decided it.
+	// At is when that was decided, by the clock of the member that did; of changed
+	// properties, when the member that is told learned of it.
 	At time.Time
 	// Local says that the member that is told leads, so that of all members it is
 	// the one that acts for the cluster, such as by sending webhooks. When the

@@ -7,6 +7,7 @@ import (
 
 	"sojourn/cts/command"
 	"sojourn/cts/internal/octets"
+	"sojourn/cts/session"
 	"sojourn/cts/token"
 )
 
@@ -15,10 +16,14 @@ func AppendAnswer(b []byte, a Answer) ([]byte, error) {
 	b = append(b, version, a.answerKind())
 	switch a := a.(type) {
 	case Result:
-		if a.Token != nil {
+		switch {
+		case a.Token != nil:
 			return appendToken(b, a)
+		case len(a.Ended) > 0:
+			return appendEnded(b, a)
+		default:
+			return appendResult(b, a)
 		}
-		return appendResult(b, a)
 	case TermIs:
 		b = binary.BigEndian.AppendUint64(b, a.Term)
 		b = binary.BigEndian.AppendUint64(b, a.Config)
@@ -54,6 +59,8 @@ func (r *reader) answer(kind byte) Answer {
 	switch kind {
 	case kindResult:
 		return r.result()
+	case kindEnded:
+		return r.ended()
 	case kindTokenIs:
 		return r.tokenResult()
 	case kindTermIs:
@@ -133,6 +140,37 @@ func (r *reader) result() Result {
 	if c, ok := part[command.PutIdentity](r); ok {
 		a.Identity = &c.Identity
 	}
+	return a
+}
+
+// appendEnded writes the sessions that have ended, each as the command that
+// stores it, and then the rest of the Result.
+func appendEnded(b []byte, a Result) ([]byte, error) {
+	b = binary.AppendUvarint(b, uint64(len(a.Ended)))
+	for _, x := range a.Ended {
+		text, err := command.Append(nil, command.PutSession{Session: x})
+		if err != nil {
+			return b, err
+		}
+		b = octets.AppendText(b, text)
+	}
+	return appendResult(b, a)
+}
+
+func (r *reader) ended() Result {
+	var ended []session.Session
+	for range r.Count(command.MaxDelete, 3) {
+		one := on(r.Bytes())
+		ended = append(ended, as[command.PutSession](&one).Session)
+		if one.Err() != nil {
+			r.Fail("%v", one.Err())
+		}
+	}
+	if len(ended) == 0 {
+		r.Fail("no sessions that have ended")
+	}
+	a := r.result()
+	a.Ended = ended
 	return a
 }
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
@@ -15,6 +16,9 @@ func appendOperation(b []byte, o Operation) ([]byte, error) {
 	b = append(b, o.op())
 	switch o := o.(type) {
 	case Create:
+		if o.Quota.Limit > 0 {
+			b = append(binary.AppendUvarint(b, uint64(o.Quota.Limit)), byte(o.Quota.Action))
+		}
 		return command.Append(b, command.PutSession{Session: o.Session, Replaces: o.Replaces})
 	case Delete:
 		return command.Append(b, command.DeleteSessions{Reason: o.Reason, IDs: o.IDs})
@@ -59,6 +63,10 @@ func (r *reader) operation() Operation {
 	case opCreate:
 		c := as[command.PutSession](r)
 		return Create{Session: c.Session, Replaces: c.Replaces}
+	case opCreateWithin:
+		quota := r.quota()
+		c := as[command.PutSession](r)
+		return Create{Session: c.Session, Replaces: c.Replaces, Quota: quota}
 	case opDelete:
 		c := as[command.DeleteSessions](r)
 		return Delete{Reason: c.Reason, IDs: c.IDs}
@@ -96,6 +104,14 @@ func (r *reader) operation() Operation {
 		r.Fail("unknown operation %d", op)
 		return nil
 	}
+}
+
+func (r *reader) quota() realm.Quota {
+	limit := r.Uvarint()
+	if r.Err() == nil && (limit == 0 || limit > math.MaxInt32) {
+		r.Fail("a quota of %d", limit)
+	}
+	return realm.Quota{Limit: int(limit), Action: realm.QuotaAction(r.Byte())} //nolint:gosec // checked
 }
 
 func appendPrecondition(b []byte, p realm.Precondition) []byte {

@@ -40,6 +40,7 @@ const (
 	kindCondition = 70
 	kindFailure   = 71
 	kindTokenIs   = 72 // a Result with a token
+	kindEnded     = 73 // a Result with sessions that have ended
 )
 
 // Limits of one message, checked where it is decoded. A sender keeps to them.
@@ -111,10 +112,12 @@ func (Status) requestKind() byte  { return kindStatus }
 // below. What it comes to is decided where the leader is.
 type Operation interface{ op() byte }
 
-// Create stores a session in the place of another, if any.
+// Create stores a session in the place of another, if any, and within a quota,
+// if that has a limit.
 type Create struct {
 	Session  session.Session
 	Replaces *session.ID
+	Quota    realm.Quota
 }
 
 // Delete ends sessions.
@@ -206,9 +209,9 @@ const (
 	opPutToken       = 13
 	opDeny           = 14
 	opDenyUser       = 15
+	opCreateWithin   = 16 // a Create with a quota
 )
 
-func (Create) op() byte         { return opCreate }
 func (Delete) op() byte         { return opDelete }
 func (SetProperties) op() byte  { return opSetProperties }
 func (Touch) op() byte          { return opTouch }
@@ -223,6 +226,13 @@ func (Promote) op() byte        { return opPromote }
 func (PutToken) op() byte       { return opPutToken }
 func (Deny) op() byte           { return opDeny }
 func (DenyUser) op() byte       { return opDenyUser }
+
+func (o Create) op() byte {
+	if o.Quota.Limit > 0 {
+		return opCreateWithin
+	}
+	return opCreate
+}
 
 // Idempotent reports whether an operation that was perhaps carried out may be
 // asked for again: it does no more the second time.
@@ -255,6 +265,8 @@ type Result struct {
 	Existed bool
 	// Found says which sessions Delete has ended.
 	Found []bool
+	// Ended are the sessions that a quota has ended.
+	Ended []session.Session
 	// Token is what PutToken found. If it Won, that is what it put, and has no
 	// body here.
 	Token *token.Token
@@ -318,13 +330,18 @@ const (
 	CodeNoMember    Code = 10 // cts.ErrNoMember
 	CodeRefused     Code = 11 // cts.ErrRefused
 	CodeNoToken     Code = 12 // token.ErrNotFound
+	CodeQuota       Code = 13 // session.ErrQuota
 )
 
 func (r Result) answerKind() byte {
-	if r.Token != nil {
+	switch {
+	case r.Token != nil:
 		return kindTokenIs
+	case len(r.Ended) > 0:
+		return kindEnded
+	default:
+		return kindResult
 	}
-	return kindResult
 }
 
 func (TermIs) answerKind() byte    { return kindTermIs }

@@ -47,6 +47,10 @@ func requests() []struct {
 			"01010103010109000000000000000000000000000000010000000000000000000000000000000200000000000000000000000000000018ea0da41e9d800018ea0da41e9d80000080e0ba84bf03000000012f0175000000",
 		},
 		{
+			"create within a quota", write(peer.Create{Session: session.Session{}, Quota: realm.Quota{Limit: 300, Action: realm.DenyAccess}}),
+			"010110" + "ac02" + "03" + "0301" + "00" + strings.Repeat("00", 32) + "80000000000000008000000000000000" + "00000000" + "00" + "000000" + "00" + "00",
+		},
+		{
 			"delete", write(peer.Delete{IDs: []session.ID{id}}),
 			"010102040180000000000000000109000000000000000000000000000000",
 		},
@@ -228,6 +232,12 @@ func answers() []struct {
 			"0148" + "01" + "01" + "09000000000000000000000000000000" + "0000000000000002" + "0000000000000005" + "18ea0da41e9d8000" + "0162",
 		},
 		{
+			"ended",
+			peer.Result{Index: 9, Ended: []session.Session{{ID: session.ID{1}}}},
+			"0149" + "01" + "3d" + "0301" + "00" + "01" + strings.Repeat("00", 31) + "80000000000000008000000000000000" + "00000000" + "00" + "000000" + "00" + "00" +
+				"0000000000000009" + "00" + "00" + "000000",
+		},
+		{
 			"term",
 			peer.TermIs{Term: 7, Config: 3, Quiet: time.Second},
 			"014200000000000000070000000000000003000000003b9aca00",
@@ -301,7 +311,7 @@ func TestAnswers(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "another version": "0206", "unknown kind": "0140", "an answer": "0144", "unknown operation": "010163",
-		"another command": "0101010101", "a password that is no JSON": "010107012f017506" + hex.EncodeToString([]byte(`{"Hash":"secret`)),
+		"another command": "0101010101", "a quota without a limit": "01011000000301", "a quota beyond all": "010110ffffffffff0f000301", "a password that is no JSON": "010107012f017506" + hex.EncodeToString([]byte(`{"Hash":"secret`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := hex.DecodeString(text)
