@@ -183,15 +183,21 @@ func (s *Store) SetProperties(ctx context.Context, id session.ID, changes map[st
 	return *result.Session, nil
 }
 
-// SessionsOf returns a user's valid sessions, at most limit. User names compare
+// SessionsOf returns a user's valid sessions, at most limit, in the order of their
+// ids, beginning after an id; the zero ID begins at the start. User names compare
 // without case.
-func (s *Store) SessionsOf(ctx context.Context, r realm.Name, username string, limit int) (found []session.Session, err error) {
+func (s *Store) SessionsOf(
+	ctx context.Context, r realm.Name, username string, after session.ID, limit int,
+) (found []session.Session, err error) {
 	now := s.config.Now()
 	err = s.look(ctx, func(v fsm.View) error {
-		return v.Keys(command.UserPrefix(r, username), nil, func(key []byte) (bool, error) {
+		return v.Keys(command.UserPrefix(r, username), after[:], func(key []byte) (bool, error) {
 			id, ok := command.SessionIDs(key)
 			if !ok || len(found) >= limit {
 				return false, nil
+			}
+			if id == after {
+				return true, nil
 			}
 			one, ok, err := s.one(v, id)
 			if ok && one.Valid(now) {

@@ -29,7 +29,7 @@ type Store interface {
 	Delete(ctx context.Context, reason session.Reason, ids ...session.ID) ([]bool, error)
 	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
 	Touch(id session.ID, now time.Time)
-	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
+	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
 	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
 	Deny(ctx context.Context, reason session.Reason, all ...session.Denial) error
 	DenyUser(ctx context.Context, r realm.Name, username string, before, until time.Time) error
@@ -278,10 +278,11 @@ func (s *suite) lists(t *testing.T) {
 		return text.String()
 	}
 	for _, test := range []struct{ name, got, want string }{
-		{"of a user", ids(s.SessionsOf(t.Context(), "/alpha", "USER1", 10)), "2 5 8 "},
-		{"limited", ids(s.SessionsOf(t.Context(), "/alpha", "user1", 2)), "2 5 "},
-		{"other realm", ids(s.SessionsOf(t.Context(), "/beta", "user1", 10)), "101 "},
-		{"nobody", ids(s.SessionsOf(t.Context(), "/alpha", "user", 10)), ""},
+		{"of a user", ids(s.SessionsOf(t.Context(), "/alpha", "USER1", session.ID{}, 10)), "2 5 8 "},
+		{"limited", ids(s.SessionsOf(t.Context(), "/alpha", "user1", session.ID{}, 2)), "2 5 "},
+		{"a page of a user", ids(s.SessionsOf(t.Context(), "/alpha", "user1", Session(1, s.clock.Now()).ID, 2)), "5 8 "},
+		{"other realm", ids(s.SessionsOf(t.Context(), "/beta", "user1", session.ID{}, 10)), "101 "},
+		{"nobody", ids(s.SessionsOf(t.Context(), "/alpha", "user", session.ID{}, 10)), ""},
 		{"of a realm", ids(s.Sessions(t.Context(), "/alpha", session.ID{}, 100)), "1 2 3 4 5 6 7 8 9 "},
 		{"a page", ids(s.Sessions(t.Context(), "/alpha", Session(3, s.clock.Now()).ID, 3)), "5 6 7 "},
 	} {

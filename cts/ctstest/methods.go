@@ -126,10 +126,10 @@ func (m *Memory) Touch(id session.ID, now time.Time) {
 }
 
 // SessionsOf is as in cts.Store.
-func (m *Memory) SessionsOf(_ context.Context, r realm.Name, username string, limit int) ([]session.Session, error) {
+func (m *Memory) SessionsOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.sessions(command.UserPrefix(r, username), limit, func(session.Session) bool { return true })
+	return m.sessions(command.UserPrefix(r, username), limit, func(s session.Session) bool { return string(s.ID[:]) > string(after[:]) })
 }
 
 // Sessions is as in cts.Store.

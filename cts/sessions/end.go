@@ -164,7 +164,7 @@ func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name
 // deleteAllOf ends what the token store has of a user, a batch at a time.
 func (s *Service) deleteAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error {
 	for {
-		found, err := s.config.Store.SessionsOf(ctx, r, username, MaxEnd)
+		found, err := s.config.Store.SessionsOf(ctx, r, username, session.ID{}, MaxEnd)
 		if err != nil || len(found) == 0 {
 			return err
 		}

@@ -207,7 +207,10 @@ func TestWhatAHolderSessionCannot(t *testing.T) {
 		t.Errorf("a property was changed: %v", err)
 	}
 	r.s.Touch(made.Session, noon.Add(time.Minute))
-	all, err := r.s.SessionsOf(t.Context(), "/alpha", "demo", 10)
+	all, err := r.s.SessionsOf(t.Context(), "/alpha", "demo", session.ID{}, 10)
+	if _, err := r.s.ByHandle(t.Context(), made.Session.Handle()); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("found by its handle: %v", err)
+	}
 	if r.store.touched != 0 || len(all) != 0 || err != nil {
 		t.Errorf("touched %d times, listed %v, %v", r.store.touched, all, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"maps"
 	"math/rand"
 	"slices"
 	"strings"
@@ -207,12 +206,26 @@ func (m *store) SetProperties(_ context.Context, id session.ID, changes map[stri
 	return m.live[id], m.fail
 }
 
-func (m *store) SessionsOf(_ context.Context, r realm.Name, username string, limit int) ([]session.Session, error) {
+func (m *store) SessionsOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
+	return m.list(after, limit, func(x session.Session) bool {
+		return x.Principal.Realm == r && strings.EqualFold(x.Principal.Username, username)
+	})
+}
+
+func (m *store) Sessions(_ context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error) {
+	return m.list(after, limit, func(x session.Session) bool { return x.Principal.Realm == r })
+}
+
+func (m *store) list(after session.ID, limit int, wanted func(session.Session) bool) ([]session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := slices.DeleteFunc(slices.Collect(maps.Values(m.live)), func(x session.Session) bool {
-		return x.Principal.Realm != r || !strings.EqualFold(x.Principal.Username, username)
-	})
+	var all []session.Session
+	for _, x := range m.live {
+		if wanted(x) && bytes.Compare(x.ID[:], after[:]) > 0 {
+			all = append(all, x)
+		}
+	}
+	slices.SortFunc(all, func(a, b session.Session) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return all[:min(limit, len(all))], m.fail
 }
 

@@ -34,8 +34,10 @@ type Store interface {
 	// SetProperties changes the named properties, an empty value removes one,
 	// and returns the session as it is then.
 	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
-	// SessionsOf lists at most limit sessions of a user.
-	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
+	// SessionsOf lists at most limit sessions of a user, Sessions of a realm, in
+	// the order of their ids and from the first one after after.
+	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
+	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
 
 	// Deny ends sessions that their holders keep. It returns when no member calls
 	// any of them valid any more; so does DenyUser, which ends all of a user that
@@ -207,8 +209,25 @@ func (s *Service) SetProperties(ctx context.Context, x session.Session, changes 
 	return now, err
 }
 
-// SessionsOf lists at most limit sessions of a user that the token store keeps:
-// nobody has a list of the others. Names compare as identity.Key does.
-func (s *Service) SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error) {
-	return s.config.Store.SessionsOf(ctx, r, username, limit)
+// SessionsOf lists at most limit sessions of a user that the token store keeps, in
+// the order of their ids and from the first one after after: nobody has a list of
+// the others. Names compare as identity.Key does.
+func (s *Service) SessionsOf(
+	ctx context.Context, r realm.Name, username string, after session.ID, limit int,
+) ([]session.Session, error) {
+	return s.config.Store.SessionsOf(ctx, r, username, after, limit)
+}
+
+// Sessions lists those of a realm as SessionsOf does those of a user.
+func (s *Service) Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error) {
+	return s.config.Store.Sessions(ctx, r, after, limit)
+}
+
+// ByHandle is the valid session that a handle names, if the token store keeps it.
+func (s *Service) ByHandle(ctx context.Context, handle session.Handle) (session.Session, error) {
+	id, err := handle.ID()
+	if _, held := handle.Denial(); held || err != nil {
+		return session.Session{}, session.ErrNotFound
+	}
+	return s.config.Store.Session(ctx, id, 0)
 }

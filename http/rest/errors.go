@@ -97,6 +97,8 @@ func faultOf(err error) (fault, bool) {
 		return errNotJSON, true
 	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrToken):
 		return errUnauthorised, true
+	case errors.Is(err, session.ErrClientSide):
+		return fault{status: 400, message: "A client-side session cannot be changed"}, true
 	case errors.As(err, &unavailable):
 		return fault{status: 503, retryAfter: max(unavailable.RetryAfter, retryAfter)}, true
 	case errors.Is(err, identity.ErrOverloaded),

@@ -46,14 +46,20 @@ type SessionAdmin interface {
 	// more; a text that is no handle names none. After an error some may have
 	// ended.
 	EndByHandle(ctx context.Context, why session.Cause, handles ...session.Handle) ([]bool, error)
-	// EndAllOf ends every session of a user. Names compare as identity.Key does.
+	// EndAllOf ends every session of a user, client-side ones where the realm
+	// wants that; Expel those of a user who may not log in any more. Names compare
+	// as identity.Key does.
 	EndAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error
+	Expel(ctx context.Context, why session.Cause, r realm.Name, username string) error
 	// SetProperties changes the named properties, an empty value removes one,
 	// and returns the session as it is then. by is the Cause's.
 	SetProperties(ctx context.Context, x session.Session, changes map[string]string, by string) (session.Session, error)
-	// SessionsOf lists at most limit sessions of a user. Names compare as
-	// identity.Key does.
-	SessionsOf(ctx context.Context, r realm.Name, username string, limit int) ([]session.Session, error)
+	// SessionsOf lists at most limit sessions of a user, Sessions of a realm, in
+	// the order of their ids and from the first one after after. Client-side
+	// sessions are not in it, and ByHandle finds none.
+	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
+	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
+	ByHandle(ctx context.Context, handle session.Handle) (session.Session, error)
 }
 
 // Identities are the users of the embedded repository. Names compare as

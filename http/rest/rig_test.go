@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -42,6 +41,7 @@ type rig struct {
 	docs    *memoryDocuments
 	members *memoryMembers
 	keyring *memoryKeys
+	realms  memoryRealms
 	now     time.Time
 	well    error // what Health says
 	saved   []byte
@@ -61,13 +61,14 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 		docs:    &memoryDocuments{all: map[documentKey]realm.Document{}},
 		members: &memoryMembers{all: threeMembers()},
 		keyring: &memoryKeys{},
+		realms:  memoryRealms{"/": settingsOf(t, "AMCtxId"), "/alpha": settingsOf(t, "AMCtxId", "LoginLocation", "am.x")},
 		now:     noon,
 	}
 	cfg := Config{
 		Path:        "/am",
 		Journeys:    noJourneys{},
 		Sessions:    r.store,
-		Realms:      memoryRealms{"/": settingsOf(t, "AMCtxId"), "/alpha": settingsOf(t, "AMCtxId", "LoginLocation", "am.x")},
+		Realms:      r.realms,
 		AuthIDs:     sync.OnceValue(func() *wire.AuthIDKeys { return &wire.AuthIDKeys{Active: bytes.Repeat([]byte{7}, wire.MinKey)} }),
 		Process:     realm.DefaultDeployment(),
 		GotoAllowed: func(target string, _ *realm.Settings) bool { return target == "https://app.example.com/" },
@@ -225,10 +226,11 @@ func (noJourneys) Resume(context.Context, journey.ResumeRequest) (journey.Reply,
 // memorySessions is the slow, obvious keeper of sessions. fail, when set, is
 // what every call answers.
 type memorySessions struct {
-	mu   sync.Mutex
-	keys session.Keys
-	all  map[session.ID]session.Session
-	fail error
+	mu       sync.Mutex
+	keys     session.Keys
+	all      map[session.ID]session.Session
+	fail     error
+	expelled []string
 	// stuck is a session that cannot be ended.
 	stuck session.ID
 }
@@ -259,7 +261,7 @@ func (m *memorySessions) Session(_ context.Context, token session.TokenID) (sess
 func (m *memorySessions) Touch(x session.Session, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s, ok := m.all[x.ID]; ok {
+	if s, ok := m.all[x.ID]; ok && !x.ClientSide {
 		m.all[x.ID] = s.Touched(now)
 	}
 }
@@ -297,11 +299,18 @@ func (m *memorySessions) EndByHandle(_ context.Context, _ session.Cause, handles
 }
 
 func (m *memorySessions) EndAllOf(ctx context.Context, why session.Cause, where realm.Name, username string) error {
-	all, err := m.SessionsOf(ctx, where, username, len(m.all))
+	all, err := m.SessionsOf(ctx, where, username, session.ID{}, len(m.all))
 	if err == nil {
 		_, err = m.End(ctx, why, all...)
 	}
 	return err
+}
+
+func (m *memorySessions) Expel(ctx context.Context, why session.Cause, where realm.Name, username string) error {
+	m.mu.Lock()
+	m.expelled = append(m.expelled, username+" by "+why.By)
+	m.mu.Unlock()
+	return m.EndAllOf(ctx, why, where, username)
 }
 
 func (m *memorySessions) SetProperties(_ context.Context, x session.Session, changes map[string]string, _ string) (session.Session, error) {
@@ -314,21 +323,50 @@ func (m *memorySessions) SetProperties(_ context.Context, x session.Session, cha
 		return s, m.fail
 	case !ok:
 		return s, session.ErrNotFound
+	case s.ClientSide:
+		return s, session.ErrClientSide
 	}
 	s = s.WithProperties(changes)
 	m.all[id] = s
 	return s, nil
 }
 
-func (m *memorySessions) SessionsOf(_ context.Context, where realm.Name, username string, limit int) ([]session.Session, error) {
+func (m *memorySessions) SessionsOf(_ context.Context, where realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
+	return m.list(after, limit, func(s session.Session) bool {
+		return s.Principal.Realm == where && sameUser(s.Principal.Username, username)
+	})
+}
+
+func (m *memorySessions) Sessions(_ context.Context, where realm.Name, after session.ID, limit int) ([]session.Session, error) {
+	return m.list(after, limit, func(s session.Session) bool { return s.Principal.Realm == where })
+}
+
+func (m *memorySessions) list(after session.ID, limit int, wanted func(session.Session) bool) ([]session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
 		return nil, m.fail
 	}
-	found := slices.DeleteFunc(slices.Collect(maps.Values(m.all)), func(s session.Session) bool {
-		return s.Principal.Realm != where || !sameUser(s.Principal.Username, username)
-	})
-	slices.SortFunc(found, func(a, b session.Session) int { return bytes.Compare(a.Journey[:], b.Journey[:]) })
+	var found []session.Session
+	for _, s := range m.all {
+		if wanted(s) && bytes.Compare(s.ID[:], after[:]) > 0 {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b session.Session) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return found[:min(limit, len(found))], nil
+}
+
+func (m *memorySessions) ByHandle(_ context.Context, handle session.Handle) (session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id, err := handle.ID()
+	s, ok := m.all[id]
+	switch {
+	case m.fail != nil:
+		return s, m.fail
+	case err != nil || !ok:
+		return s, session.ErrNotFound
+	}
+	return s, nil
 }

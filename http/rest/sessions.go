@@ -8,7 +8,6 @@ import (
 
 	"sojourn/actors/identity"
 	"sojourn/actors/journey"
-	"sojourn/actors/realm"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
@@ -64,6 +63,9 @@ func (h *Handler) sessions() *endpoint {
 
 // errNoToken is AM's answer to a session call without any token.
 var errNoToken = fault{status: http.StatusBadRequest, message: "iPlanetDirectoryCookie not set on request"}
+
+// errNotRefreshed is of a session that nobody but its holder keeps.
+var errNotRefreshed = fault{status: http.StatusBadRequest, message: "A client-side session cannot be refreshed"}
 
 // errOtherGone says that an administrator asked about a token, not its own,
 // that opens nothing. Each call has its own answer to that.
@@ -208,7 +210,7 @@ func (c *call) sessionInfo(touch bool) error {
 	case err != nil:
 		return err
 	}
-	if touch {
+	if touch && !found.ClientSide { // nobody notes its accesses
 		found = found.Touched(c.now)
 		c.h.cfg.Sessions.Touch(found, c.now)
 	}
@@ -224,7 +226,7 @@ func (c *call) sessionInfo(touch bool) error {
 func (c *call) describe(s session.Session) (wire.SessionInfo, error) {
 	info := summary(s)
 	if c.api.major < 4 {
-		info.Handle = string(s.ID.Handle())
+		info.Handle = string(s.Handle())
 		return info, nil
 	}
 	var err error
@@ -286,6 +288,9 @@ func refresh(c *call) error {
 	case err != nil:
 		return err
 	}
+	if found.ClientSide {
+		return errNotRefreshed
+	}
 	found = found.Touched(c.now)
 	c.h.cfg.Sessions.Touch(found, c.now)
 	return c.answer(wire.AppendRefreshed(c.buf[:0], wire.Refreshed{
@@ -319,47 +324,6 @@ func left(s session.Session, now time.Time) int64 {
 	}
 	return seconds(end.Sub(now))
 }
-
-// querySessions lists the sessions of a user:
-// _queryFilter=username eq "bjensen" and realm eq "/alpha".
-func querySessions(c *call) error {
-	filter, err := c.filter()
-	if err != nil {
-		return err
-	}
-	username, where := "", c.realm
-	for _, term := range filter {
-		switch {
-		case term.field != "username" && term.field != "realm":
-			return fault{status: http.StatusBadRequest, message: shorten(term.field) + " is not supported in query filter"}
-		case term.op != opEquals:
-			return fault{status: http.StatusBadRequest, message: "Only eq is supported in query filter"}
-		case term.field == "username":
-			username = term.value
-		default:
-			name, err := realm.Parse(term.value)
-			if err != nil {
-				return invalidRealm(term.value)
-			}
-			where = name
-		}
-	}
-	if username == "" {
-		return fault{status: http.StatusBadRequest, message: "A username is needed in query filter"}
-	}
-	found, err := c.h.cfg.Resources.Sessions.SessionsOf(c.context(), where, username, maxSessionList)
-	if err != nil {
-		return err
-	}
-	return c.answer(wire.AppendPage(c.buf[:0], len(found), "", func(b []byte, i int) []byte {
-		info := summary(found[i])
-		info.Handle = string(found[i].ID.Handle())
-		return wire.AppendSessionInfo(b, info)
-	}))
-}
-
-// maxSessionList is AM's maxSessionListSize.
-const maxSessionList = 120
 
 // sameUser compares names as the stores do.
 func sameUser(a, b string) bool { return identity.Key(a) == identity.Key(b) }

@@ -261,41 +261,6 @@ func TestLogoutHeaders(t *testing.T) {
 	}
 }
 
-func TestQuerySessions(t *testing.T) {
-	r := newRig(t)
-	admin, _ := r.login("/", "amadmin", asAdmin)
-	user, s := r.login("/alpha", "bjensen")
-	const envelope = `,"pagedResultsCookie":null,"totalPagedResultsPolicy":"NONE","totalPagedResults":-1,"remainingPagedResults":-1}`
-	one := fmt.Sprintf(`{"username":"bjensen","universalId":"id=bjensen,ou=user,o=alpha,ou=services,dc=example","realm":"/alpha","sessionHandle":%q,`+
-		`"latestAccessTime":"2026-03-01T12:00:00Z","maxIdleExpirationTime":"2026-03-01T12:30:00Z","maxSessionExpirationTime":"2026-03-01T14:00:00Z"}`, s.ID.Handle())
-	bad := func(message string) string {
-		return `{"code":400,"reason":"Bad Request","message":"` + message + `"}`
-	}
-	for _, tt := range []struct {
-		name, query string
-		cookie      session.TokenID
-		status      int
-		want        string
-	}{
-		{"by user and realm", `_queryFilter=username+eq+%22BJensen%22+and+realm+eq+%22/alpha%22`, admin, 200, `{"result":[` + one + `],"resultCount":1` + envelope},
-		{"realm first", `_queryFilter=realm%20eq%20"alpha"%20and%20username%20eq%20"bjensen"`, admin, 200, `{"result":[` + one + `],"resultCount":1` + envelope},
-		{"the realm of the path", `_queryFilter=username+eq+"bjensen"`, admin, 200, `{"result":[],"resultCount":0` + envelope},
-		{"another field", `_queryFilter=username+eq+"x"+and+tree+eq+"y"`, admin, 400, bad("tree is not supported in query filter")},
-		{"another comparison", `_queryFilter=username+co+"x"`, admin, 400, bad("Only eq is supported in query filter")},
-		{"no user", `_queryFilter=realm+eq+"/alpha"`, admin, 400, bad("A username is needed in query filter")},
-		{"everything", `_queryFilter=true`, admin, 400, bad("A username is needed in query filter")},
-		{"no filter", ``, admin, 400, bad("The _queryFilter parameter is missing")},
-		{"nonsense", `_queryFilter=username+eq`, admin, 400, bad("The _queryFilter is not understood: username eq")},
-		{"a user asks", `_queryFilter=username+eq+"bjensen"`, user, 403, forbidden},
-		{"a stranger asks", `_queryFilter=username+eq+"bjensen"`, "", 401, accessDenied},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r.t = t
-			r.want(tt.name, asked{method: "GET", path: "/sessions?" + tt.query, version: "3.1", cookie: tt.cookie}, tt.status, tt.want)
-		})
-	}
-}
-
 // Of handles that are named together each is told for itself, unless nothing is
 // known of any.
 func TestLogoutByHandleTellsOfEach(t *testing.T) {

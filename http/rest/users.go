@@ -293,6 +293,11 @@ func putUser(c *call) error {
 			return err
 		}
 	}
+	if identity.Status(u.Status) == identity.Inactive {
+		if err := c.expel(c.context(), c.realm, found.Name); err != nil {
+			return err
+		}
+	}
 	return c.answerUser(found, false, "")
 }
 
@@ -338,8 +343,14 @@ func (c *call) removeUser(r realm.Name, name string) error {
 	if err := c.h.cfg.Resources.Identities.DeleteIdentity(c.context(), r, name); err != nil {
 		return err
 	}
+	return c.expel(c.context(), r, name)
+}
+
+// expel ends the sessions of a user who may not log in any more. An account that
+// failed logins lock keeps them: else whoever guesses could log others out.
+func (c *call) expel(ctx context.Context, r realm.Name, name string) error {
 	if c.h.cfg.Resources.Sessions == nil {
 		return nil
 	}
-	return c.h.cfg.Resources.Sessions.EndAllOf(c.context(), c.cause(session.Destroyed), r, name)
+	return c.h.cfg.Resources.Sessions.Expel(ctx, c.cause(session.Destroyed), r, name)
 }

@@ -112,5 +112,9 @@ func (in *importer) store(ctx context.Context, line []byte) (created bool, err e
 	if err != nil {
 		return false, err
 	}
-	return in.c.h.cfg.Resources.Identities.PutIdentity(ctx, i, !in.overwrite)
+	created, err = in.c.h.cfg.Resources.Identities.PutIdentity(ctx, i, !in.overwrite)
+	if err == nil && !created && in.overwrite && i.Status == identity.Inactive {
+		err = in.c.expel(ctx, i.Realm, i.Name)
+	}
+	return created, err
 }
