@@ -21,7 +21,7 @@ func (s *suite) within(n uint64, limit int, action realm.QuotaAction) session.Cr
 // live are the numbers of the user's live sessions.
 func (s *suite) live(t *testing.T) string {
 	t.Helper()
-	found, err := s.SessionsOf(t.Context(), "/alpha", "one", 100)
+	found, err := s.SessionsOf(t.Context(), "/alpha", "one", session.ID{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func (s *suite) quotaRace(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		found, err := s.SessionsOf(t.Context(), "/alpha", "one", 100)
+		found, err := s.SessionsOf(t.Context(), "/alpha", "one", session.ID{}, 100)
 		if err != nil || len(found) != limit {
 			t.Errorf("%s: %d sessions live, %v; want %d", name, len(found), err, limit)
 		}
