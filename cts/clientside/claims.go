@@ -144,7 +144,7 @@ func (r *reader) literal(want string) {
 
 // text reads a JSON string.
 func (r *reader) text() string {
-	if len(r.rest) == 0 || r.rest[0] != '"' {
+	if r.failed || len(r.rest) == 0 || r.rest[0] != '"' {
 		r.failed = true
 		return ""
 	}
