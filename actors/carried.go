@@ -107,15 +107,8 @@ func (k byClient) newest(s *stepping) ([]byte, bool) {
 	return b.encode(), true
 }
 
-func (k byClient) follow(ctx context.Context, s *stepping, b *body) error {
-	if b.kind == waits {
-		b.carried, b.sum = true, k.digester.sum(b.state)
-	}
-	return k.byMembers.follow(ctx, s, b)
-}
-
 // refer is a reference to the step that the journey waits in as b says.
-func (s *stepping) refer(b *body) journey.Ref {
+func (j *Journeys) refer(s *stepping, b *body) journey.Ref {
 	ref := s.ref
 	ref.Step, ref.Expires, ref.Trace, ref.Index, ref.State = b.step, b.expires, nil, s.kept.index(), nil
 	switch {
@@ -123,6 +116,9 @@ func (s *stepping) refer(b *body) journey.Ref {
 		ref.State = carried{s.lead.record.Replicas, b.state}.encode()
 	case ref.Store == realm.JWT: // a member of an older release began it
 		ref.Store = realm.InMemory
+	}
+	if listed(&ref) {
+		j.list(&ref)
 	}
 	return ref
 }

@@ -34,7 +34,7 @@ type testCluster struct {
 	version  atomic.Uint64
 	change   func(*Config) // of every member; may be nil
 
-	mu sync.Mutex // guards dead of members
+	mu sync.Mutex // guards members and dead of them while a test's clients run
 }
 
 func newCluster(t testing.TB, n int) *testCluster {
@@ -82,7 +82,9 @@ func (c *testCluster) add() *testMember {
 			c.change(own)
 		}
 	})
+	c.mu.Lock()
 	c.members, c.views = append(c.members, m), append(c.views, view)
+	c.mu.Unlock()
 	c.net.join(id, m.Journeys)
 	return m
 }

@@ -60,7 +60,7 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	if err := s.keep.follow(ctx, s, &b); err != nil {
 		return err
 	}
-	s.reply = journey.Reply{Ref: s.refer(&b), Ask: s.ask, Realm: s.plan.Realm}
+	s.reply = journey.Reply{Ref: j.refer(s, &b), Ask: s.ask, Realm: s.plan.Realm}
 	return nil
 }
 

@@ -101,11 +101,12 @@ type Journeys struct {
 	ledger  *ledger
 	sealer  *sealer
 
-	base      context.Context // ends when Close is called
-	cancel    context.CancelCauseFunc
-	deadlines *deadlines
-	digester  *digester
-	work      sync.WaitGroup
+	base       context.Context // ends when Close is called
+	cancel     context.CancelCauseFunc
+	deadlines  *deadlines
+	digester   *digester
+	allowlists allowlists
+	work       sync.WaitGroup
 
 	closing sync.Once
 	counts  counts
@@ -154,7 +155,7 @@ func New(c Config) (*Journeys, error) {
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.deadlines = newDeadlines(j.base)
-	j.digester = newDigester(c.DigestKey)
+	j.digester, j.allowlists = newDigester(c.DigestKey), newAllowlists(c.DigestKey)
 	var err error
 	if j.sealer, err = newSealer(c.DigestKey, c.Rand); err != nil {
 		return nil, err
@@ -271,6 +272,9 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 		if len(raw) <= maxTrace {
 			reply := journey.Reply{Ref: j.ref(id, r, state, plan.Plan, env), Ask: &ask, Realm: r.Realm}
 			reply.Ref.Trace, reply.Ref.Store = raw, store
+			if j.lists(settings) {
+				j.list(&reply.Ref)
+			}
 			return j.fill(ctx, r, reply)
 		}
 	}
@@ -449,7 +453,7 @@ func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey
 
 // resume is Resume; newcomer says that the journey began with the same request.
 func (j *Journeys) resume(ctx context.Context, r journey.ResumeRequest, newcomer bool) (journey.Reply, error) {
-	if !j.config.Now().Before(r.Ref.Expires) {
+	if !j.config.Now().Before(r.Ref.Expires) || !j.presents(&r.Ref) {
 		return journey.Reply{}, journey.ErrGone
 	}
 	d, err := j.digester.of(r.Answers)

@@ -45,6 +45,7 @@ type stepping struct {
 	kept    *kept
 	body    body
 	verdict verdict
+	allowed bool // the store has agreed to the answers
 	solo    bool // nobody else has to agree to what becomes of the step
 
 	// The step itself.
@@ -93,6 +94,9 @@ func (j *Journeys) starting(m *begin) *stepping {
 	s.env.Settings = s.settings
 	if s.err == nil {
 		s.ref.Started, s.ref.Expires = m.state.Started, m.state.Deadline(m.plan, s.settings)
+		if j.lists(s.settings) {
+			j.list(&s.ref)
+		}
 	}
 	return s
 }
@@ -157,7 +161,7 @@ func (j *Journeys) atOnce(s *stepping) bool {
 	switch s.verdict {
 	case advances:
 		ask, asks := s.next.(journey.Ask)
-		if !asks || !s.solo {
+		if !asks || !s.solo || s.asksStore() {
 			return false
 		}
 		s.ask = &ask
@@ -396,7 +400,7 @@ func (j *Journeys) give(s *stepping) {
 			s.err = err
 			return
 		}
-		s.reply = journey.Reply{Ref: s.refer(&s.body), Ask: &state.Asked, Realm: s.ref.Realm}
+		s.reply = journey.Reply{Ref: j.refer(s, &s.body), Ask: &state.Asked, Realm: s.ref.Realm}
 	}
 	j.counts.replayed.Add(1)
 }

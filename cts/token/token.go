@@ -21,6 +21,7 @@ const (
 	Journey     Kind = 1 // a journey of a realm that keeps journeys in the store
 	Suspended   Kind = 2 // a suspended journey, by a hash of its one-time id
 	Transaction Kind = 3 // a transaction that waits for its authorisation
+	Allowlist   Kind = 4 // which step of a journey is the current one, when its client carries it
 )
 
 // ID names a token among those of its kind.

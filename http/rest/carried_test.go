@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -109,6 +110,40 @@ func TestCarriedJourneys(t *testing.T) {
 				t.Errorf("prints %s", printed)
 			}
 		})
+	}
+}
+
+// TestReferencesComeBack: all that a reference says is what the next request says.
+func TestReferencesComeBack(t *testing.T) {
+	plain := ref()
+	traced, stored, opened, carried := plain, plain, plain, carriedRef("state")
+	traced.Trace = []byte{2, 0}
+	stored.Store, stored.Index, stored.Step = realm.CTS, 1<<40, 7
+	opened.Store, opened.Trace = realm.JWT, []byte{2, 0}
+	for name, want := range map[string]journey.Ref{
+		"in memory": plain, "kept nowhere yet": traced, "in the store": stored, "with its client": carried, "not with its client yet": opened,
+	} {
+		for _, listed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, allowlisted %t", name, listed), func(t *testing.T) {
+				if listed {
+					want.Allowlist = [16]byte{6: 0x40, 8: 0x80, 15: 1}
+				}
+				s := newStand(t)
+				s.cfg.Sealer = newSealer(t, 1)
+				reply := step()
+				reply.Ref = want
+				s.replies(reply, nil)
+				text := authIDIn(t, s.do(s.request(start, "")).Body.Bytes())
+				var got journey.Ref
+				s.journeys.resume = func(_ context.Context, r journey.ResumeRequest) (journey.Reply, error) {
+					got = r.Ref
+					return reply, nil
+				}
+				if w := s.do(s.request(start, `{"authId":"`+text+`"}`)); w.Code != 200 || !reflect.DeepEqual(got, want) {
+					t.Errorf("%d, came back as %+v, want %+v", w.Code, got, want)
+				}
+			})
+		}
 	}
 }
 
