@@ -1,0 +1,152 @@
+package daemon
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sojourn/actors/identity"
+	"sojourn/actors/realm"
+)
+
+func sessionEffects() map[string]func(*site, *testing.T) {
+	// properties are those that a client is shown.
+	properties := func(s *site) string { s.t.Helper(); return s.sessions("getSessionProperties", s.token()).text }
+	return map[string]func(*site, *testing.T){
+		"session dynamic.maxSessionTime": func(s *site, t *testing.T) {
+			s.global(realm.DocumentSession, `{"dynamic":{"maxSessionTime":50}}`)
+			if got := s.sessions("refresh", s.token()).member(t, "maxsessiontime"); got != "50" {
+				t.Errorf("%s minutes for all realms", got)
+			}
+			s.set(realm.DocumentSession, `{"dynamic":{"maxSessionTime":40}}`)
+			if got := s.sessions("refresh", s.token()).member(t, "maxsessiontime"); got != "40" {
+				t.Errorf("%s minutes in the realm", got)
+			}
+			s.user(func(who *identity.Identity) {
+				who.Attributes["iplanet-am-session-max-session-time"] = []string{"3"}
+			})
+			if got := s.sessions("refresh", s.token()).member(t, "maxsessiontime"); got != "3" {
+				t.Errorf("%s minutes for the user", got)
+			}
+		},
+		"session dynamic.maxIdleTime": func(s *site, t *testing.T) {
+			s.set(realm.DocumentSession, `{"dynamic":{"maxIdleTime":11}}`)
+			if got := s.sessions("refresh", s.token()).member(t, "maxidletime"); got != "11" {
+				t.Errorf("%s minutes in the realm", got)
+			}
+			s.user(func(who *identity.Identity) {
+				who.Attributes["iplanet-am-session-max-idle-time"] = []string{"2"}
+			})
+			if got := s.sessions("refresh", s.token()).member(t, "maxidletime"); got != "2" {
+				t.Errorf("%s minutes for the user", got)
+			}
+		},
+		"session general.latestAccessTimeUpdateFrequency": func(s *site, t *testing.T) {
+			s.set(realm.DocumentSession, `{"general":{"latestAccessTimeUpdateFrequency":17}}`)
+			x := s.stored(s.token())
+			if at := x.LastAccess; x.Policy.TouchDue(at, at.Add(16*time.Second)) || !x.Policy.TouchDue(at, at.Add(17*time.Second)) {
+				t.Errorf("written every %v", x.Policy.TouchInterval)
+			}
+		},
+		"session search.maxSessionListSize": func(s *site, t *testing.T) {
+			s.token()
+			s.token()
+			s.set(realm.DocumentSession, `{"search":{"maxSessionListSize":1}}`)
+			a := s.do(http.MethodGet, below+`/sessions?_queryFilter=username%20eq%20%22demo%22%20and%20realm%20eq%20%22/alpha%22`, "", s.operator()...)
+			if got := a.member(t, "resultCount"); got != "1" {
+				t.Errorf("%s sessions are listed", got)
+			}
+		},
+		"session sessionPropertyWhitelist": func(s *site, t *testing.T) {
+			s.set(realm.DocumentSession, `{"sessionPropertyWhitelist":["UserId"]}`)
+			if got := properties(s); got != `{"UserId":"demo"}` {
+				t.Error(got)
+			}
+		},
+		"amSessionPropertyWhitelist sessionPropertyWhitelist": func(s *site, t *testing.T) {
+			if got := properties(s); !strings.HasPrefix(got, `{"AMCtxId":`) {
+				t.Error(got)
+			}
+			s.global(realm.DocumentProperties, `{"defaults":{"sessionPropertyWhitelist":["Service"]}}`)
+			if got := properties(s); got != `{"Service":"Login"}` {
+				t.Error(got)
+			}
+			s.set(realm.DocumentProperties, `{"sessionPropertyWhitelist":["UserId","Service"]}`)
+			if got := properties(s); got != `{"UserId":"demo","Service":"Login"}` {
+				t.Error(got)
+			}
+		},
+	}
+}
+
+func quotaEffects() map[string]func(*site, *testing.T) {
+	const (
+		on    = `"quotas":{"iplanet-am-session-enable-session-constraint":"ON"`
+		class = `,"behaviourWhenQuotaExhausted":"org.forgerock.openam.session.service.`
+	)
+	// three logs in three times, after all sessions of before have ended, and
+	// tells which of the sessions are alive then.
+	three := func(s *site) string {
+		s.t.Helper()
+		if a := s.do(http.MethodPost, below+"/sessions?_action=logoutByUser", `{"username":"demo"}`, s.operator()...); a.status != http.StatusOK {
+			s.t.Fatalf("%d %s", a.status, a.text)
+		}
+		var tokens []string
+		for range 3 {
+			a := s.login()
+			if a.status != http.StatusOK {
+				tokens = append(tokens, "")
+				continue
+			}
+			tokens = append(tokens, a.member(s.t, "tokenId"))
+		}
+		var alive strings.Builder
+		for _, token := range tokens {
+			switch {
+			case token == "":
+				alive.WriteByte('-')
+			case s.valid(token):
+				alive.WriteByte('1')
+			default:
+				alive.WriteByte('0')
+			}
+		}
+		return alive.String()
+	}
+	return map[string]func(*site, *testing.T){
+		"session quotas.iplanet-am-session-enable-session-constraint": func(s *site, t *testing.T) {
+			s.set(realm.DocumentSession, `{"dynamic":{"quotaLimit":1}}`)
+			if got := three(s); got != "111" {
+				t.Errorf("off: %s", got)
+			}
+			s.set(realm.DocumentSession, `{"dynamic":{"quotaLimit":1},`+on+`}}`)
+			if got := three(s); got != "001" {
+				t.Errorf("on: %s", got)
+			}
+		},
+		"session dynamic.quotaLimit": func(s *site, t *testing.T) {
+			s.global(realm.DocumentSession, `{`+on+`}}`)
+			s.set(realm.DocumentSession, `{"dynamic":{"quotaLimit":2}}`)
+			if got := three(s); got != "011" {
+				t.Errorf("in the realm: %s", got)
+			}
+			s.user(func(who *identity.Identity) {
+				who.Attributes["iplanet-am-session-quota-limit"] = []string{"3"}
+			})
+			if got := three(s); got != "111" {
+				t.Errorf("for the user: %s", got)
+			}
+		},
+		"session quotas.behaviourWhenQuotaExhausted": func(s *site, t *testing.T) {
+			for action, want := range map[string]string{
+				"DenyAccessAction": "11-", "DestroyOldestAction": "011", "DestroyAllAction": "001", "DestroyNextExpiringAction": "011",
+			} {
+				s.set(realm.DocumentSession, `{"dynamic":{"quotaLimit":2},`+on+class+action+`"}}`)
+				if got := three(s); got != want {
+					t.Errorf("%s: %s, want %s", action, got, want)
+				}
+			}
+		},
+	}
+}
