@@ -33,6 +33,22 @@ func Documents() []string { return ids(places(false)) }
 // GlobalDocuments are the ids of the settings documents of the whole deployment.
 func GlobalDocuments() []string { return ids(places(true)) }
 
+// DocumentPlace is where AM's API serves a settings document, below realm-config
+// or global-config.
+func DocumentPlace(id string) string {
+	switch id {
+	case DocumentAuthentication:
+		return "authentication"
+	case DocumentServerSession:
+		return "servers/server-default/properties/session"
+	case DocumentServerSecurity:
+		return "servers/server-default/properties/security"
+	case DocumentServerAdvanced:
+		return "servers/server-default/properties/advanced"
+	}
+	return "services/" + id
+}
+
 func ids(all []place) []string {
 	names := make([]string, len(all))
 	for i, p := range all {
@@ -242,4 +258,15 @@ func has(raw json.RawMessage, group, name string) bool {
 	}
 	members, err := amjson.Object(top[group])
 	return err == nil && !amjson.Absent(members[name])
+}
+
+// GlobalWithin is the member of a document of the whole deployment that holds its
+// attributes; empty for the top.
+func GlobalWithin(id string) string {
+	for _, p := range places(true) {
+		if p.id == id {
+			return p.within
+		}
+	}
+	return ""
 }

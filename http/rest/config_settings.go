@@ -30,25 +30,9 @@ func settingsType(id string) any {
 	return amType{ID: "EMPTY", Name: "Core"}
 }
 
-// settingsPlace is where AM serves a settings document, below realm-config or
-// global-config.
-func settingsPlace(id string) string {
-	switch id {
-	case realm.DocumentAuthentication:
-		return "authentication"
-	case realm.DocumentServerSession:
-		return "servers/server-default/properties/session"
-	case realm.DocumentServerSecurity:
-		return "servers/server-default/properties/security"
-	case realm.DocumentServerAdvanced:
-		return "servers/server-default/properties/advanced"
-	}
-	return "services/" + id
-}
-
 // isService reports whether a settings document is one of AM's services.
 func isService(id string) bool {
-	return settingsPlace(id) == "services/"+id
+	return realm.DocumentPlace(id) == "services/"+id
 }
 
 // settingsOperations serve the settings documents of realms, or of the whole
@@ -64,11 +48,11 @@ func settingsOperations(global bool) []operation {
 	for _, id := range documents {
 		at := settingsAt{id, global}
 		operations = append(operations,
-			operation{method: "GET", path: settingsPlace(id), run: at.read},
-			operation{method: "PUT", path: settingsPlace(id), run: at.put},
-			operation{method: "DELETE", path: settingsPlace(id), run: at.reset})
+			operation{method: "GET", path: realm.DocumentPlace(id), run: at.read},
+			operation{method: "PUT", path: realm.DocumentPlace(id), run: at.put},
+			operation{method: "DELETE", path: realm.DocumentPlace(id), run: at.reset})
 		if isService(id) {
-			operations = append(operations, operation{method: "POST", path: settingsPlace(id), action: "nextdescendents", run: noDescendents})
+			operations = append(operations, operation{method: "POST", path: realm.DocumentPlace(id), action: "nextdescendents", run: noDescendents})
 		}
 	}
 	if !global {

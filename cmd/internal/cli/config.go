@@ -88,7 +88,7 @@ func (f *configFlags) load(env Env) (config.Loaded, error) {
 
 func configCommand(env Env) *cobra.Command {
 	return group(&cobra.Command{Use: "config", Short: "Check, show and explain the configuration"},
-		configCheck(env), configShow(env), configSample(env))
+		configCheck(env), configShow(env), configSample(env), configReference(env))
 }
 
 func configCheck(env Env) *cobra.Command {
