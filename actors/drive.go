@@ -72,6 +72,9 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x = x.Upgrading(*caller)
 		c.Replaces, c.Keeps = caller, s.settings.KeepsUpgraded
 	}
+	if s.settings.UpgradeReference && x.Properties[session.PropertyReference] == "" {
+		x = x.WithProperties(map[string]string{session.PropertyReference: x.Property(session.PropertyContextID)})
+	}
 	// A client-side session is in no store, all tokens of a journey's are one
 	// session, and what it takes the place of ends after the journey.
 	if s.undecided = c.ClientSide; !s.undecided {

@@ -45,6 +45,12 @@ func (a attribute) does(about string) attribute {
 	return a
 }
 
+// idle says why an attribute that is judged does nothing.
+func (a attribute) idle(why string) attribute {
+	a.about, a.none = why, true
+	return a
+}
+
 // none is an attribute that is kept and shown, and does nothing here.
 func none(group, name string, preset any, why string) attribute {
 	return attribute{

@@ -39,7 +39,7 @@ func authentication(d *draft) []attribute {
 			does("applied to the duration with each further lock"),
 		whole(lockout, "lockoutWarnUserCount", &d.Lockout.WarnAfter, 0).
 			does("wrong passwords after which the user is told how many are left; 0: never"),
-		none(lockout, "storeInvalidAttemptsInDataStore", true, "always so: attempts that one member alone knew could be made anew at each of the others"),
+		none(lockout, "storeInvalidAttemptsInDataStore", true, "they are always kept with the user: attempts that one member alone knew could be made anew at each of the others"),
 	}, append(general(d), security(d)...)...)
 }
 

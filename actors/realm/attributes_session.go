@@ -18,7 +18,7 @@ func session(d *draft) []attribute {
 		count(limits, "maxIdleTime", &d.MaxIdle, time.Minute, 1).
 			does("how long a stored session lives unused, unless its user, its tree or a node says otherwise"),
 		count(limits, "maxCachingTime", &d.MaxCaching, time.Minute, 0).
-			does("advice to AM's agents on how long to keep an answer; this server's answers are always current"),
+			idle("advice to AM's agents on how long to keep an answer; there are none, and every answer here is current"),
 		whole(limits, "quotaLimit", &d.quotaLimit, 1).
 			does("how many stored sessions a user may have, while quotas are on and the user has no limit of their own"),
 	}, wide(slices.Concat(sessionRules(d), quotas(d), stateless(d))...))
@@ -86,7 +86,7 @@ func stateless(d *draft) []attribute {
 			does("logoutByUser ends such sessions as well"),
 		none(keys, "openam-session-stateless-blacklist-cache-size", 10000, "every member knows the whole list"),
 		none(keys, "openam-session-stateless-blacklist-poll-interval", 60, "a logout returns when every member knows of it"),
-		none(keys, "openam-session-stateless-blacklist-purge-delay", 1, "members agree on the end of an entry"),
+		none(keys, "openam-session-stateless-blacklist-purge-delay", 1, "an entry lives as long as any member could take its session for valid"),
 		none(keys, "openam-session-stateless-logout-poll-interval", 60, "a logout returns when every member knows of it"),
 		hidden(keys, "statelessSigningHmacSecret", "keys are made by the cluster and changed by `sojourn keys rotate`"),
 		none(keys, "statelessSigningRsaKeyAlias", "test", "keys are made by the cluster and changed by `sojourn keys rotate`"),

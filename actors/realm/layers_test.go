@@ -44,7 +44,6 @@ var samples = map[string][]string{
 	"authentication security.zeroPageLoginAllowedWithoutReferrer":            {"true", "false"},
 	"session dynamic.maxSessionTime":                                         {"1", "2147483647"},
 	"session dynamic.maxIdleTime":                                            {"1", "90"},
-	"session dynamic.maxCachingTime":                                         {"0", "8"},
 	"session dynamic.quotaLimit":                                             {"1", "50"},
 	"session general.latestAccessTimeUpdateFrequency":                        {"0", "30"},
 	"session general.crossUpgradeReferenceFlag":                              {"true", "false"},

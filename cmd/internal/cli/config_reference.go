@@ -73,7 +73,7 @@ func settingsReference() string {
 func settingRow(s realm.Setting) string {
 	about := s.About
 	if s.None {
-		about = "None here: " + about
+		about = "No effect: " + about
 	} else {
 		about = strings.ToUpper(about[:1]) + about[1:]
 	}

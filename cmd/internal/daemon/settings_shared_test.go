@@ -107,13 +107,6 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 
 func apiEffects() map[string]func(*site, *testing.T) {
 	const goto_ = "/" + "0123456789012345678901234567890123456789"
-	upgraded := func(s *site) (before, after string) {
-		s.t.Helper()
-		before = s.token()
-		a := s.do(http.MethodPost, below+"/authenticate?ForceAuth=true", "", "iPlanetDirectoryPro", before,
-			"X-OpenAM-Username", s.demo.User, "X-OpenAM-Password", s.demo.Password)
-		return before, a.member(s.t, "tokenId")
-	}
 	only := func(name, value, other string) func(*site, *testing.T) {
 		return func(s *site, t *testing.T) {
 			s.global(realm.DocumentServerAdvanced, `{"`+name+`":"`+value+`"}`)
@@ -167,11 +160,11 @@ func apiEffects() map[string]func(*site, *testing.T) {
 			}
 		},
 		"server-advanced openam.auth.destroy_session_after_upgrade": func(s *site, t *testing.T) {
-			if before, after := upgraded(s); s.valid(before) || !s.valid(after) {
+			if before, after := s.upgraded(s.token()); s.valid(before) || !s.valid(after) {
 				t.Error("the old session lives, or the new one does not")
 			}
 			s.global(realm.DocumentServerAdvanced, `{"openam.auth.destroy_session_after_upgrade":false}`)
-			if before, after := upgraded(s); !s.valid(before) || !s.valid(after) {
+			if before, after := s.upgraded(s.token()); !s.valid(before) || !s.valid(after) {
 				t.Error("one of the sessions does not live")
 			}
 		},

@@ -254,10 +254,11 @@ func (s *site) define(path, body string) {
 func effects() map[string]func(*site, *testing.T) {
 	all := map[string]func(*site, *testing.T){}
 	for _, some := range []map[string]func(*site, *testing.T){
-		journeyEffects(), lockoutEffects(), loginEffects(), sessionEffects(), quotaEffects(), cookieEffects(), apiEffects(),
+		journeyEffects(), lockoutEffects(), loginEffects(), sessionEffects(), quotaEffects(), cookieEffects(), apiEffects(), storeEffects(), clientSideEffects(),
 	} {
 		maps.Copy(all, some)
 	}
+	maps.DeleteFunc(all, func(name string, _ func(*site, *testing.T)) bool { return awaiting[name] != "" })
 	return all
 }
 
