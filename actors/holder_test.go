@@ -116,6 +116,30 @@ func TestUpgradeToHolderSession(t *testing.T) {
 	}
 }
 
+// A session has the reference of the first of those that were upgraded to it.
+func TestUpgradeReference(t *testing.T) {
+	m := newMember(t, time.Now)
+	_, reply, err := m.upgrade(t, nil)
+	if err != nil || reply.Done.Session.Properties["XUSRef"] != "" {
+		t.Fatalf("a reference that nobody wants: %+v %v", reply, err)
+	}
+	m.docs.put(realm.KindSettings, "session", `{"general":{"crossUpgradeReferenceFlag":true}}`)
+	m.catalog.Invalidate(realm.KindSettings, realm.Root)
+	var last *session.Session
+	var refs, ids []string
+	for range 3 {
+		_, reply, err = m.upgrade(t, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := reply.Done.Session
+		refs, ids, last = append(refs, x.Properties["XUSRef"]), append(ids, x.Properties["AMCtxId"]), &x
+	}
+	if refs[0] == "" || refs[1] != refs[0] || refs[2] != refs[0] || ids[0] == ids[1] || ids[1] == ids[2] {
+		t.Errorf("references %v of sessions %v", refs, ids)
+	}
+}
+
 func TestUpgradeThatKeeps(t *testing.T) {
 	m := newHolders(t, placement.Protocol)
 	old := session.Session{ID: session.ID{7}, ClientSide: true}

@@ -181,6 +181,9 @@ func (r *run) welcome(user, universalID string) Step {
 	x.Admin = r.s.closing.user.Admin
 	x.Properties = properties(who, r.env.Settings.SessionMapping, r.s.Ending.Properties)
 	x.Properties[session.PropertyContextID] = contextID
+	if r.env.Settings.UpgradeReference { // an upgrade keeps that of the session before
+		x.Properties[session.PropertyReference] = contextID
+	}
 	if types := r.s.Ending.NodeTypes; len(types) > 0 {
 		x.Properties[session.PropertyNodeType] = strings.Join(types, "|") + "|"
 	}

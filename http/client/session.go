@@ -1,9 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 
 	"sojourn/http/wire"
 )
@@ -85,27 +89,80 @@ func (c *Client) SetSessionProperties(ctx context.Context, token wire.TokenID, c
 	return p, err
 }
 
-// SessionsOf lists the sessions of a user, each with its handle. It is for
-// administrators, as is everything below.
-func (c *Client) SessionsOf(ctx context.Context, realm, username string) ([]wire.SessionInfo, error) {
-	filter := "username eq " + quote(username)
-	var page struct {
-		Result []wire.SessionInfo `json:"result"`
-	}
-	_, err := c.call(ctx, request{
-		method: http.MethodGet, path: realmPath(realm) + "/sessions", version: "3.1", admin: true,
-		query: url.Values{"_queryFilter": {filter}},
-	}, &page)
-	return page.Result, err
+// SessionQuery says which stored sessions of a realm are wanted; client-side ones
+// are in no list.
+type SessionQuery struct {
+	// Username and Handle are those of the sessions, empty for any.
+	Username, Handle string
+	// PageSize is how many to ask for at once; zero leaves it to the server.
+	PageSize int
 }
 
-// LogoutByHandle ends sessions by their handles.
-func (c *Client) LogoutByHandle(ctx context.Context, handles ...string) error {
+// Sessions yields sessions of a realm, each with its handle, in no order that
+// means anything. It is for administrators, as is everything below. An error ends
+// the sequence.
+func (c *Client) Sessions(ctx context.Context, realm string, q SessionQuery) iter.Seq2[wire.SessionInfo, error] {
+	var terms []string
+	if q.Username != "" {
+		terms = append(terms, "username eq "+quote(q.Username))
+	}
+	if q.Handle != "" {
+		terms = append(terms, "sessionHandle eq "+quote(q.Handle))
+	}
+	query := url.Values{"_queryFilter": {cmp.Or(strings.Join(terms, " and "), "true")}}
+	if q.PageSize > 0 {
+		query.Set("_pageSize", strconv.Itoa(q.PageSize))
+	}
+	return func(yield func(wire.SessionInfo, error) bool) {
+		for {
+			var page struct {
+				Result []wire.SessionInfo `json:"result"`
+				Cookie *string            `json:"pagedResultsCookie"`
+			}
+			_, err := c.call(ctx, request{
+				method: http.MethodGet, path: realmPath(realm) + "/sessions", version: "3.1", admin: true, query: query,
+			}, &page)
+			if err != nil {
+				yield(wire.SessionInfo{}, err)
+				return
+			}
+			for _, s := range page.Result {
+				if !yield(s, nil) {
+					return
+				}
+			}
+			if page.Cookie == nil || *page.Cookie == "" {
+				return
+			}
+			query.Set("_pagedResultsCookie", *page.Cookie)
+		}
+	}
+}
+
+// SessionsOf lists the sessions of a user.
+func (c *Client) SessionsOf(ctx context.Context, realm, username string) ([]wire.SessionInfo, error) {
+	var all []wire.SessionInfo
+	for s, err := range c.Sessions(ctx, realm, SessionQuery{Username: username}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// LogoutByHandle ends sessions by their handles and tells of each whether it names
+// no session any more.
+func (c *Client) LogoutByHandle(ctx context.Context, handles ...string) (map[string]bool, error) {
 	body, err := wire.Marshal(map[string][]string{"sessionHandles": append([]string{}, handles...)})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.sessionCall(ctx, "", "logoutByHandle", "3.1", request{admin: true, body: body}, nil)
+	var a struct {
+		Result map[string]bool `json:"result"`
+	}
+	err = c.sessionCall(ctx, "", "logoutByHandle", "3.1", request{admin: true, body: body}, &a)
+	return a.Result, err
 }
 
 // LogoutByUser ends all sessions of a user.

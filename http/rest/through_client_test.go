@@ -85,7 +85,11 @@ func TestThroughClient(t *testing.T) {
 	if len(list) != 1 || list[0].Handle != string(s.ID.Handle()) {
 		t.Fatalf("sessions: %+v", list)
 	}
-	must(c.LogoutByHandle(ctx, list[0].Handle))
+	told, err := c.LogoutByHandle(ctx, list[0].Handle)
+	must(err)
+	if !told[list[0].Handle] {
+		t.Errorf("logoutByHandle told %v", told)
+	}
 	if _, err := c.Info(ctx, own); !client.IsStatus(err, http.StatusUnauthorized) {
 		t.Errorf("info of what was ended: %v", err)
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,28 +29,41 @@ type sessionRow struct {
 }
 
 func sessionsList(env Env, member *target, realm *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "list --user NAME", Short: "List the sessions of a user", Args: wants()}
-	name := cmd.Flags().String("user", "", "whose sessions")
+	cmd := &cobra.Command{
+		Use:   "list [--user NAME] [--handle HANDLE]",
+		Short: "List the sessions of a realm that the token store keeps",
+		Long: "List the sessions of a realm that the token store keeps: all of them, a user's, or the one of a handle.\n" +
+			"Client-side sessions are in no list; the audit has their handles.",
+		Args: wants(),
+	}
+	var q client.SessionQuery
+	fs := cmd.Flags()
+	fs.StringVar(&q.Username, "user", "", "whose sessions; everybody's by default")
+	fs.StringVar(&q.Handle, "handle", "", "the session with this handle")
+	fs.IntVar(&q.PageSize, "page-size", 0, "how many sessions to ask the server for at once; its limit by default")
+	limit := fs.Int("limit", 0, "how many sessions to list; 0 lists all")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		in, err := parseRealm(*realm)
 		if err != nil {
 			return err
 		}
-		if *name == "" {
-			return misusef("--user NAME is needed")
+		if q.PageSize < 0 || *limit < 0 {
+			return misusef("--page-size and --limit must not be negative")
 		}
 		return member.with(cmd.Context(), func(ctx context.Context, c *client.Client) error {
-			found, err := c.SessionsOf(ctx, in, *name)
-			if err != nil {
-				return fmt.Errorf("list sessions of %s: %w", *name, err)
-			}
 			all, out := []sessionRow{}, listing{head: []string{"USER", "REALM", "LATEST ACCESS", "IDLE END", "END", "HANDLE"}}
-			for _, s := range found {
+			for s, err := range c.Sessions(ctx, in, q) {
+				if err != nil {
+					return fmt.Errorf("list sessions: %w", err)
+				}
 				all = append(all, sessionRow{s.Username, s.Realm, s.Handle, s.LatestAccessTime, s.MaxIdleExpirationTime, s.MaxSessionExpirationTime})
 				out.rows = append(out.rows, []string{
 					s.Username, s.Realm, stamp(s.LatestAccessTime), stamp(s.MaxIdleExpirationTime), stamp(s.MaxSessionExpirationTime), s.Handle,
 				})
+				if len(all) == *limit {
+					break
+				}
 			}
 			out.json = all
 			return out.write(env.Stdout, *asJSON)
@@ -65,7 +80,8 @@ func sessionsEnd(env Env, member *target, realm *string) *cobra.Command {
 		Short: "End all sessions of a user, or those with these handles",
 		Args:  wants("HANDLE..."),
 	}
-	name := cmd.Flags().String("user", "", "whose sessions")
+	name := cmd.Flags().String("user", "", "whose sessions; client-side ones as well if the realm wants that")
+	asJSON := cmd.Flags().Bool("json", false, "print what became of each handle as JSON")
 	cmd.RunE = func(cmd *cobra.Command, handles []string) error {
 		in, err := parseRealm(*realm)
 		if err != nil {
@@ -75,19 +91,41 @@ func sessionsEnd(env Env, member *target, realm *string) *cobra.Command {
 			return misusef("either --user NAME or handles are needed; \"sojourn sessions list\" shows handles")
 		}
 		return member.with(cmd.Context(), func(ctx context.Context, c *client.Client) error {
-			what := "sessions of " + *name
 			if *name != "" {
-				err = c.LogoutByUser(ctx, in, *name)
-			} else {
-				what = fmt.Sprintf("%d sessions", len(handles))
-				err = c.LogoutByHandle(ctx, handles...)
+				if err := c.LogoutByUser(ctx, in, *name); err != nil {
+					return fmt.Errorf("end sessions of %s: %w", *name, err)
+				}
+				fmt.Fprintf(env.Stderr, "ended sessions of %s\n", printable(*name))
+				return nil
 			}
+			gone, err := c.LogoutByHandle(ctx, handles...)
 			if err != nil {
-				return fmt.Errorf("end %s: %w", what, err)
+				return fmt.Errorf("end %d sessions: %w", len(handles), err)
 			}
-			fmt.Fprintf(env.Stderr, "ended %s\n", printable(what))
-			return nil
+			return endedHandles(env, gone, *asJSON)
 		})
 	}
 	return cmd
+}
+
+// endedHandles tells what became of sessions that were to end; it is an error that
+// some may go on.
+func endedHandles(env Env, gone map[string]bool, asJSON bool) error {
+	var left []string
+	for handle, ended := range gone {
+		if !ended {
+			left = append(left, printable(handle))
+		}
+	}
+	if asJSON {
+		if err := writeJSON(env.Stdout, gone); err != nil {
+			return err
+		}
+	}
+	if len(left) > 0 {
+		slices.Sort(left)
+		return fmt.Errorf("%d of %d sessions may go on, try again: %s", len(left), len(gone), strings.Join(left, ", "))
+	}
+	fmt.Fprintf(env.Stderr, "ended %d sessions\n", len(gone))
+	return nil
 }
