@@ -72,6 +72,9 @@ func (s *Service) created(ctx context.Context, x session.Session) {
 
 func (s *Service) ended(ctx context.Context, why session.Cause, x session.Session) {
 	s.line(ctx, eventOf(why.Reason), "DELETE", why, x)
+	if x.ClientSide {
+		s.config.HolderEnded(x, why.Reason)
+	}
 }
 
 func (s *Service) changed(ctx context.Context, by string, x session.Session) {

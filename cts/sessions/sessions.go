@@ -61,7 +61,8 @@ type Foreign interface {
 	Open(token string, now time.Time) (session.Session, error)
 }
 
-// Config is what a Service needs. Everything but Current and Foreign is required.
+// Config is what a Service needs. Everything but Current, Foreign and HolderEnded
+// is required.
 type Config struct {
 	Store  Store
 	Realms Realms
@@ -79,6 +80,10 @@ type Config struct {
 	Foreign Foreign
 	// ServerID is shown in tokens as AM shows its server id ("01").
 	ServerID string
+	// HolderEnded is told of each session that its holder kept and that was ended
+	// here, after nobody calls it valid any more. It must not block. Of all other
+	// sessions the token store tells; nil is told nothing.
+	HolderEnded func(session.Session, session.Reason)
 	// Audit takes one line for each session that is made, ended or changed.
 	Audit *slog.Logger
 	// TransactionID names the request that a context is of, empty for none.
@@ -103,6 +108,9 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Current == nil {
 		c.Current = func(context.Context) error { return nil }
+	}
+	if c.HolderEnded == nil {
+		c.HolderEnded = func(session.Session, session.Reason) {}
 	}
 	return &Service{c, clientside.New(c.HolderKeys, c.Rand), newOpened(maxOpened)}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sojourn/actors"
@@ -76,8 +77,13 @@ const keptChanges = 8192
 // cluster. The member does not answer before Await has returned and Run was
 // called. After an error nothing is left open.
 func New(ctx context.Context, c Config) (_ *Daemon, err error) {
+	dial := webhook.Dial
 	if c.Net == nil {
 		c.Net = osNet{}
+	} else { // whose addresses say nothing
+		dial = func(ctx context.Context, _, addr string, _ func(string, string, syscall.RawConn) error) (net.Conn, error) {
+			return c.Net.Dial(ctx, addr)
+		}
 	}
 	d := &Daemon{config: c, removed: make(chan struct{}), unfollow: func() {}, changes: feed.New(keptChanges)}
 	defer func() {
@@ -108,6 +114,7 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 		Slow:        c.Cluster.Slow,
 		Boottime:    c.Boottime,
 		OnDocument:  told.changed,
+		OnSession:   told.happened,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the token store: %w", err)
@@ -124,15 +131,17 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	}
 	d.keys = newKeeper(keys, catalog, d.near.view)
 	told.tell(catalog, d.registry, d.keys)
+	d.webhooks, err = webhook.New(webhook.Config{Documents: d.store, Hosts: c.Webhooks.Hosts, Dial: dial, Log: c.Log.With("part", "webhooks")})
+	if err != nil {
+		return nil, fmt.Errorf("start webhooks: %w", err)
+	}
+	told.webhooks.Store(d.webhooks)
 	if err := d.makeSessions(catalog); err != nil {
 		return nil, err
 	}
+	told.sessions.Store(d.sessions)
 	if err := d.makeJourneys(catalog); err != nil {
 		return nil, err
-	}
-	d.webhooks, err = webhook.New(webhook.Config{Documents: d.store, Hosts: c.Webhooks.Hosts, Log: c.Log.With("part", "webhooks")})
-	if err != nil {
-		return nil, fmt.Errorf("start webhooks: %w", err)
 	}
 	handler, err := d.makeAPI(catalog)
 	if err != nil {
@@ -146,36 +155,6 @@ func New(ctx context.Context, c Config) (_ *Daemon, err error) {
 	}
 	d.follow(catalog)
 	return d, nil
-}
-
-// news hands on what the store says of documents, once there is somebody to
-// hand it to: until then nothing has been read.
-type news struct {
-	catalog  atomic.Pointer[actors.Catalog]
-	registry atomic.Pointer[registry]
-	keys     atomic.Pointer[keeper]
-	changes  *feed.Feed
-}
-
-func (n *news) tell(c *actors.Catalog, r *registry, k *keeper) {
-	n.catalog.Store(c)
-	n.registry.Store(r)
-	n.keys.Store(k)
-}
-
-func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
-	if c := n.catalog.Load(); c != nil {
-		c.Invalidate(kind, in)
-	}
-	if r := n.registry.Load(); r != nil && (kind == realm.KindRun || kind == "") {
-		r.look()
-	}
-	if k := n.keys.Load(); k != nil {
-		k.noticed(kind)
-	}
-	if kind == "" { // the state of another member was taken over, as a whole
-		n.changes.Missed()
-	}
 }
 
 // follow keeps the registry of runs, and the versions of trees, until unfollow is
@@ -276,6 +255,7 @@ func (d *Daemon) makeSessions(catalog *actors.Catalog) error {
 		HolderKeys:    d.keys.Tokens,
 		Current:       d.keys.Current,
 		Foreign:       foreign,
+		HolderEnded:   d.webhooks.Ended,
 		ServerID:      c.Cookie.LBValue,
 		Audit:         d.audit.log,
 		TransactionID: server.TransactionID,
@@ -383,6 +363,10 @@ func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 
 // ClusterAddr is where other members reach this one; empty for a member alone.
 func (d *Daemon) ClusterAddr() string { return d.near.address() }
+
+// Denied is how many sessions that their holders keep this member knows to have
+// been ended before their time.
+func (d *Daemon) Denied() int { return d.store.Metrics().Denied }
 
 // Close gives up a member that was never Run.
 func (d *Daemon) Close() error { return d.shut() }
