@@ -73,7 +73,11 @@ func runChild(dir string) int {
 					continue
 				}
 				say("?", x.ID)
-				if _, err := s.Delete(context.Background(), session.Logout, x.ID); err != nil {
+				_, err := s.Delete(context.Background(), session.Logout, x.ID)
+				if err == nil { // as if its holder kept it
+					err = s.Deny(context.Background(), session.Logout, session.Denial{ID: x.ID, Until: x.MaxExpires()})
+				}
+				if err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(3)
 				}
@@ -155,10 +159,14 @@ func check(t *testing.T, s *Store, alive map[session.ID]bool) {
 	lost, risen := 0, 0
 	for id, want := range alive {
 		_, err := s.Session(t.Context(), id, 0)
+		denied, deniedErr := s.Denied(t.Context(), session.Session{ID: id})
+		if deniedErr != nil {
+			t.Fatal(deniedErr)
+		}
 		switch {
-		case want && err != nil:
+		case want && (err != nil || denied):
 			lost++
-		case !want && !errors.Is(err, session.ErrNotFound):
+		case !want && (!errors.Is(err, session.ErrNotFound) || !denied):
 			risen++
 		}
 	}

@@ -145,3 +145,10 @@ func (s *Store) loadDenials() error {
 	s.denials.Store(all)
 	return nil
 }
+
+// reloadDenials is loadDenials when everything in the store is new.
+func (s *Store) reloadDenials() {
+	if err := s.loadDenials(); err != nil {
+		s.gate.fail(err)
+	}
+}

@@ -194,9 +194,11 @@ func (s *Store) forms() {
 // installing closes the gate while a snapshot of another member takes the
 // store's place.
 func (s *Store) installing(running bool) {
-	text := ""
+	s.replacing = running
 	if running {
-		text = "this member is catching up"
+		s.gate.set(installing, "this member is catching up")
+		return
 	}
-	s.gate.set(installing, text)
+	s.reloadDenials()
+	s.gate.set(installing, "")
 }

@@ -69,6 +69,9 @@ type Store struct {
 	cluster atomic.Pointer[[16]byte]
 	named   chan struct{}
 	policy  roster.Policy
+	// replacing: a snapshot of another member takes the store's place, and nothing
+	// can be read until then; only raft's goroutine.
+	replacing bool
 	// changing is held while the configuration is changed; evicting is the member
 	// whose lease is being waited out.
 	changing sync.Mutex
@@ -469,8 +472,8 @@ func (s *Store) observe(effects []command.Effect) {
 		case command.Restored:
 			s.model.Clear()
 			s.users.Clear()
-			if err := s.loadDenials(); err != nil {
-				s.gate.fail(fmt.Errorf("the denied sessions cannot be read: %w", err))
+			if !s.replacing {
+				s.reloadDenials()
 			}
 			s.gate.set(restoring, "")
 			s.config.OnDocument("", "")

@@ -13,9 +13,9 @@ import (
 // Denials has the sessions and users that are denied, all of them: whoever is not
 // here is not denied. All methods may be called concurrently.
 //
-// Of a session it has 64 bits of its id, in a table without pointers. Ids are
-// hashes, so of n denials one is taken for a session that is not denied with a
-// probability of n in 2^64: that session then ends early.
+// Of a session it has 64 bits, in a table without pointers. Ids are hashes, so
+// that a session is taken for one of n that are denied with a probability of n in
+// 2^64: it then ends early.
 type Denials struct {
 	shards [shardCount]denied
 	count  atomic.Int64
@@ -42,7 +42,10 @@ type denied struct {
 // minMarks is the smallest size of a table that is not empty.
 const minMarks = 16
 
-func markOf(id session.ID) uint64 { return max(binary.BigEndian.Uint64(id[:]), 1) }
+// markOf is a number that stands for an id, not 0.
+func markOf(id session.ID) uint64 {
+	return max(binary.BigEndian.Uint64(id[:8])*0x9E3779B97F4A7C15+binary.BigEndian.Uint64(id[8:]), 1)
+}
 
 func (d *Denials) shard(id session.ID) *denied { return &d.shards[int(id[15])%shardCount] }
 
