@@ -30,6 +30,7 @@ func Builtin() *Registry {
 		passwordCollectorType(),
 		persistentCookieDecisionType(),
 		pollingWaitType(),
+		registerLogoutWebhookType(),
 		removeSessionPropertiesType(),
 		retryLimitDecisionType(),
 		sessionDataType(),

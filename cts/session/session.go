@@ -139,9 +139,9 @@ func (s Session) WithProperties(changes map[string]string) Session {
 }
 
 // Upgrading returns the session as the successor of old in a session upgrade
-// (am-contract section 5.4): it keeps old's trees and properties below its
-// own, and never has a lower level. A cross-upgrade reference is that of the
-// first of them.
+// (am-contract section 5.4): it keeps old's trees and webhooks beside its own and
+// old's properties below them, and never has a lower level. A cross-upgrade
+// reference is that of the first of them.
 func (s Session) Upgrading(old Session) Session {
 	properties := maps.Clone(old.Properties)
 	if properties == nil {
@@ -150,6 +150,12 @@ func (s Session) Upgrading(old Session) Session {
 	maps.Copy(properties, s.Properties)
 	if first := old.Properties[PropertyReference]; first != "" {
 		properties[PropertyReference] = first
+	}
+	if webhooks := old.Properties[PropertyWebhooks]; webhooks != "" {
+		for _, name := range s.Webhooks() {
+			webhooks = AddWebhook(webhooks, name)
+		}
+		properties[PropertyWebhooks] = webhooks
 	}
 	s.Properties = properties
 	s.AuthLevel = max(s.AuthLevel, old.AuthLevel)

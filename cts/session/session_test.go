@@ -139,3 +139,17 @@ func TestUnavailableError(t *testing.T) {
 		t.Errorf("texts are %q and %q", known, unknown)
 	}
 }
+
+// A session that takes the place of another tells the webhooks of both.
+func TestUpgradingKeepsWebhooks(t *testing.T) {
+	with := func(webhooks string) session.Session {
+		return session.Session{Properties: map[string]string{session.PropertyWebhooks: webhooks}}
+	}
+	for _, tt := range []struct{ old, own, want string }{
+		{"a|b|", "c|a|", "a|b|c|"}, {"", "a|", "a|"}, {"a|", "", "a|"},
+	} {
+		if got := with(tt.own).Upgrading(with(tt.old)).Properties[session.PropertyWebhooks]; got != tt.want {
+			t.Errorf("%q in place of %q tells %q, want %q", tt.own, tt.old, got, tt.want)
+		}
+	}
+}
