@@ -101,7 +101,7 @@ func (c *Catalog) Invalidate(kind realm.DocumentKind, r realm.Name) {
 		if value, ok := c.realms.Load(r); ok {
 			value.(*shelf).changes.Add(1)
 		}
-	case realm.KindScript, realm.KindWebhook, realm.KindRun, realm.KindFounding, realm.KindVersion, realm.KindKeys: // no part of an edition
+	case realm.KindScript, realm.KindWebhook, realm.KindEmailTemplate, realm.KindRun, realm.KindFounding, realm.KindVersion, realm.KindKeys: // no part of an edition
 	}
 }
 

@@ -30,6 +30,9 @@ type effects struct {
 	logger *slog.Logger
 
 	cookies Cookies // nil: none
+	mailer  Mailer  // nil: none
+	// documents hold the realms' mail templates.
+	documents Documents
 }
 
 // run returns the effect's result. An error means that the result is not
@@ -45,6 +48,8 @@ func (e *effects) run(ctx context.Context, once Once, r realm.Name, effect node.
 		return e.change(ctx, once, r, effect)
 	case node.ChangePassword:
 		return e.changePassword(ctx, once, r, effect)
+	case node.SendMail:
+		return e.sendMail(ctx, once, r, effect)
 	case node.OpenCookie:
 		return e.openCookie(effect)
 	case node.SealCookie:

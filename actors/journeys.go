@@ -57,7 +57,9 @@ type Config struct {
 	Meter  Meter
 	// Cookies makes and reads persistent cookies; nil: none is made or taken.
 	Cookies Cookies
-	Logger  *slog.Logger
+	// Mail sends mails; nil: nodes that send some fail.
+	Mail   Mailer
+	Logger *slog.Logger
 	Now     func() time.Time
 	// Rand gives unpredictable bytes; it is read concurrently.
 	Rand io.Reader
@@ -145,7 +147,10 @@ func New(c Config) (*Journeys, error) {
 	}
 	j := &Journeys{
 		config:  c,
-		effects: effects{users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger, cookies: c.Cookies},
+		effects: effects{
+			users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger,
+			cookies: c.Cookies, mailer: c.Mail, documents: c.Catalog.documents,
+		},
 		logger:  c.Logger,
 		system:  newSystem(c.Logger),
 		crew:    newCrew(),

@@ -16,6 +16,8 @@ func Builtin() *Registry {
 		dataStoreDecisionType(),
 		debugType(),
 		displayUserNameType(),
+		emailSuspendType(),
+		emailTemplateType(),
 		flowControlType(),
 		identifyExistingUserType(),
 		identityStoreDecisionType(),

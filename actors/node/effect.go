@@ -127,6 +127,27 @@ type SealCookie struct {
 // CookieSealed answers SealCookie.
 type CookieSealed struct{ Text SealedText }
 
+// SendMail has a mail made of a template of the realm and sent; its Result is
+// MailSent. It is not waited for that the mail arrives.
+type SendMail struct {
+	To       string
+	Template string
+	// Locales are the reader's languages, best first. Values are what the
+	// template calls "object".
+	Locales []string
+	Values  map[string]any
+}
+
+// MailSent answers SendMail. OK is false for an address that is none. Fault
+// says why no mail at all can be sent so, for the operator.
+type MailSent struct {
+	OK    bool
+	Fault string
+}
+
+func (SendMail) effect() {}
+func (MailSent) result() {}
+
 func (OpenCookie) effect()   {}
 func (SealCookie) effect()   {}
 func (CookieOpened) result() {}

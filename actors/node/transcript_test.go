@@ -39,6 +39,8 @@ var rewrite = transcript.Flag()
 //	changed VERDICT|refused
 //	measured
 //	client ADDRESS            the client's address
+//	sent ok|no|FAULT          what came of a mail
+//	resumed                   calls the node when its suspended journey comes back
 //	opened [JSON]             a persistent cookie, or something else
 func TestTranscripts(t *testing.T) {
 	seen := map[string]map[tree.Outcome]bool{}
@@ -81,6 +83,7 @@ type player struct {
 	request node.Request
 	now     time.Time
 	limit   time.Duration
+	resumed bool
 	asked   []callback.Callback
 	answers []callback.Answer
 	random  *rand.ChaCha8
@@ -113,6 +116,9 @@ func (p *player) command(out *strings.Builder, line string) {
 		p.limit = p.duration(rest)
 	case "after":
 		p.now = p.now.Add(p.duration(rest))
+	case "resumed":
+		p.answers, p.resumed = nil, true
+		p.step(out, nil)
 	case "run":
 		p.answers = nil
 		p.step(out, nil)
@@ -162,6 +168,11 @@ func (p *player) result(name, rest string) node.Result {
 			p.decode(rest, &opened.Cookie)
 		}
 		return opened
+	case "sent":
+		if rest == "ok" || rest == "no" {
+			return node.MailSent{OK: rest == "ok"}
+		}
+		return node.MailSent{Fault: rest}
 	case "measured":
 		return node.Measured{}
 	}
@@ -237,6 +248,10 @@ func (p *player) context(result node.Result) *node.Context {
 		Limit:    p.limit,
 		Answers:  p.answers,
 		Result:   result,
+		Resumed:  p.resumed,
+
+		SuspendedID: func() (string, error) { return "AAAAAAAAAAAAAAAAAAAAAAAAAAA", nil },
+		ResumeURI:   func() (string, error) { return "https://login.example/?suspendedId=AAAAAAAAAAAAAAAAAAAAAAAAAAA", nil },
 	}
 }
 
@@ -261,6 +276,8 @@ func (p *player) step(out *strings.Builder, result node.Result) {
 		p.seen[p.typ.Name][action.Outcome] = true
 	case node.Do:
 		fmt.Fprintf(out, "do %#v\n", action.Effect)
+	case node.Suspend:
+		fmt.Fprintf(out, "suspend %q %v\n", action.Message, action.Duration)
 	case node.Ask:
 		out.WriteString("ask\n")
 		for _, cb := range action.Callbacks {

@@ -17,6 +17,8 @@ const (
 	KindTree     DocumentKind = "tree"     // ID is the tree's name
 	KindNode     DocumentKind = "node"     // ID is the node's UUID; the body keeps _type
 	KindScript   DocumentKind = "script"   // ID is the script's UUID
+
+	KindEmailTemplate DocumentKind = "emailTemplate" // ID is the template's name
 	KindWebhook  DocumentKind = "webhook"  // ID is the webhook's name
 )
 

@@ -275,7 +275,7 @@ func (c *call) empty(r realm.Name) error {
 			}
 		}
 	}
-	for _, kind := range []realm.DocumentKind{realm.KindTree, realm.KindNode, realm.KindScript, realm.KindWebhook, realm.KindSettings, realm.KindVersion} {
+	for _, kind := range []realm.DocumentKind{realm.KindTree, realm.KindNode, realm.KindScript, realm.KindWebhook, realm.KindEmailTemplate, realm.KindSettings, realm.KindVersion} {
 		documents, err := c.h.cfg.Resources.Documents.Documents(c.context(), kind, r)
 		if err != nil {
 			return err

@@ -18,7 +18,7 @@ const module = "sojourn"
 // missing here fails the test: its place is a decision. A pattern in the style
 // of path.Match stands for several.
 func layers() map[string][]string {
-	pureCore := []string{"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
+	pureCore := []string{"actors/callback", "actors/mail", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
 	meets := []string{
 		"actors", "actors/*", "cluster", "cluster/link", "cluster/placement", "cluster/runs", "cts", "cts/*",
 		"http/wire", "http/rest", "http/webhook", "http/login", "http/console", "http/server", "cmd/internal/config", "cmd/internal/secret",
@@ -32,7 +32,9 @@ func layers() map[string][]string {
 		"actors/callback":            {},
 		"actors/tree":                {"actors/realm", "actors/internal/amjson"},
 		"actors/identity":            {"actors/realm"},
-		"actors/node":                {"actors/callback", "actors/tree", "actors/identity", "actors/realm", "actors/internal/amjson", "cts/session"},
+		"actors/mail":                {},
+		"actors/smtp":                {"actors/mail", "cts/session"},
+		"actors/node":                {"actors/callback", "actors/mail", "actors/tree", "actors/identity", "actors/realm", "actors/internal/amjson", "cts/session"},
 		"actors/journey":             {"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/realm", "cts/session"},
 		"cluster/link":               {},
 		"cluster/placement":          {},
@@ -93,6 +95,7 @@ func owners() map[string][]string {
 		"github.com/hashicorp/raft-wal":     {"cts", "cts/internal/*"},
 		"github.com/dgraph-io/badger/v4":    {"cts", "cts/internal/*"},
 		"github.com/go-ldap/ldap/v3":        {"actors/ldap"},
+		"github.com/wneessen/go-mail":       {"actors/smtp"},
 		"github.com/spf13/cobra":            {"cmd/internal/cli"},
 		"go.yaml.in/yaml/v3":                {"cmd/internal/config"},
 	}
@@ -102,7 +105,7 @@ func owners() map[string][]string {
 func purePackages() []string {
 	return []string{
 		"actors/internal/amjson", "actors/internal/envelope", "actors/internal/register", "actors/realm", "actors/callback", "actors/tree",
-		"actors/identity", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/clientside", "cts/keyring", "cts/amtoken", "cts/command", "http/wire", "cmd/internal/secret",
+		"actors/identity", "actors/mail", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/clientside", "cts/keyring", "cts/amtoken", "cts/command", "http/wire", "cmd/internal/secret",
 		"cmd/internal/chaos/history",
 	}
 }
