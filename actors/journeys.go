@@ -60,7 +60,7 @@ type Config struct {
 	// Mail sends mails; nil: nodes that send some fail.
 	Mail   Mailer
 	Logger *slog.Logger
-	Now     func() time.Time
+	Now    func() time.Time
 	// Rand gives unpredictable bytes; it is read concurrently.
 	Rand io.Reader
 	// MaxWaiting bounds the journeys kept in memory; zero means 1,000,000.
@@ -146,17 +146,17 @@ func New(c Config) (*Journeys, error) {
 		c.StepTimeout = 30 * time.Second
 	}
 	j := &Journeys{
-		config:  c,
+		config: c,
 		effects: effects{
 			users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger,
 			cookies: c.Cookies, mailer: c.Mail, documents: c.Catalog.documents,
 		},
-		logger:  c.Logger,
-		system:  newSystem(c.Logger),
-		crew:    newCrew(),
-		slots:   newSlots(c.MaxWaiting, c.MaxEnded),
-		ledger:  newLedger(c.MaxStored),
-		itself:  register.Set{c.Self},
+		logger: c.Logger,
+		system: newSystem(c.Logger),
+		crew:   newCrew(),
+		slots:  newSlots(c.MaxWaiting, c.MaxEnded),
+		ledger: newLedger(c.MaxStored),
+		itself: register.Set{c.Self},
 	}
 	j.base, j.cancel = context.WithCancelCause(context.Background())
 	j.deadlines = newDeadlines(j.base)

@@ -19,7 +19,7 @@ const (
 	KindScript   DocumentKind = "script"   // ID is the script's UUID
 
 	KindEmailTemplate DocumentKind = "emailTemplate" // ID is the template's name
-	KindWebhook  DocumentKind = "webhook"  // ID is the webhook's name
+	KindWebhook       DocumentKind = "webhook"       // ID is the webhook's name
 )
 
 // MaxDocument bounds a document's body, in bytes.

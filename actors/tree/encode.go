@@ -72,15 +72,20 @@ func (j Journey) encode(types Types) (json.RawMessage, error) {
 			return nil, err
 		}
 	}
+	templates, err := j.encodeEmailTemplates()
+	if err != nil {
+		return nil, err
+	}
 	none := map[string]any{}
 	return amjson.Marshal(map[string]any{
 		"tree":       json.RawMessage(definition),
 		"nodes":      nodes,
 		"innerNodes": inner,
 		"scripts":    scripts,
+
+		"emailTemplates": templates,
 		// frodo reads each of these without asking whether it is there.
 		"circlesOfTrust":          none,
-		"emailTemplates":          none,
 		"saml2Entities":           none,
 		"socialIdentityProviders": none,
 		"themes":                  []any{},
@@ -88,13 +93,13 @@ func (j Journey) encode(types Types) (json.RawMessage, error) {
 }
 
 // Journey gathers a tree with its nodes; ok is false when there is none of the
-// name. The scripts, which a Set does not hold, are for the caller to add.
+// name. The scripts and email templates, which a Set does not hold, are for the caller to add.
 func (s *Set) Journey(name string) (j Journey, ok bool) {
 	t, ok := s.Trees[name]
 	if !ok {
 		return Journey{}, false
 	}
-	j = Journey{Tree: t, Nodes: map[NodeID]Config{}, Scripts: map[string]Script{}}
+	j = Journey{Tree: t, Nodes: map[NodeID]Config{}, Scripts: map[string]Script{}, EmailTemplates: map[string]json.RawMessage{}}
 	add := func(id NodeID) Config {
 		c, ok := s.Nodes[id]
 		if ok {

@@ -32,6 +32,8 @@ type Journey struct {
 	// its pages. Some may be missing; Validate says so.
 	Nodes   map[NodeID]Config
 	Scripts map[string]Script
+	// EmailTemplates are those that came with the journey, by name.
+	EmailTemplates map[string]json.RawMessage
 }
 
 // DecodeExport reads a file of journeys in any of the forms that are around:
@@ -137,7 +139,7 @@ func (d *importer) journey(name string, sections map[string]json.RawMessage) err
 			return errors.New("/tree/_id: the tree's name is needed")
 		}
 	}
-	j := Journey{Nodes: map[NodeID]Config{}, Scripts: map[string]Script{}}
+	j := Journey{Nodes: map[NodeID]Config{}, Scripts: map[string]Script{}, EmailTemplates: map[string]json.RawMessage{}}
 	if j.Tree, err = DecodeTree(name, sections["tree"]); err != nil {
 		return fmt.Errorf("/tree: %w", err)
 	}
@@ -152,10 +154,13 @@ func (d *importer) journey(name string, sections map[string]json.RawMessage) err
 	if err := d.addScripts(&j, sections["scripts"]); err != nil {
 		return fmt.Errorf("/scripts%w", err)
 	}
+	if err := j.addEmailTemplates(sections["emailTemplates"]); err != nil {
+		return fmt.Errorf("/emailTemplates%w", err)
+	}
 	for _, id := range j.dropStrangers() {
 		d.ignore("node %q, which is not part of journey %q", id, name)
 	}
-	d.sections(name, sections, "meta", "origin", "tree", "nodes", "innerNodes", "innernodes", "scripts")
+	d.sections(name, sections, "meta", "origin", "tree", "nodes", "innerNodes", "innernodes", "scripts", "emailTemplates")
 	d.journeys = append(d.journeys, j)
 	return nil
 }

@@ -39,7 +39,7 @@ func TestDecodeExportForms(t *testing.T) {
 		{"bare tree", treeJSON, 0, 0, nil},
 		{"byte order mark", "\ufeff" + treeJSON, 0, 0, nil},
 		{"nulls", `{"tree":` + treeJSON + `,"nodes":null,"innerNodes":null,"scripts":null,"themes":null}`, 0, 0, nil},
-		{"other sections", `{"trees":{"Login":{"tree":` + treeJSON + `,"emailTemplates":{"a":{}},"themes":[1],"variable":{}}},"more":1}`, 0, 0, []string{`section "emailTemplates" of journey "Login"`, `section "themes" of journey "Login"`, `section "more"`}},
+		{"other sections", `{"trees":{"Login":{"tree":` + treeJSON + `,"emailTemplates":{"a":{}},"themes":[1],"variable":{}}},"more":1}`, 0, 0, []string{`section "themes" of journey "Login"`, `section "more"`}},
 		{"node of nobody", `{"tree":` + treeJSON + `,"nodes":{` + page + `,"zz":{"_type":{"_id":"X"}}}}`, 1, 0, []string{`node "zz", which is not part of journey "Login"`}},
 		{"script without text", `{"tree":` + treeJSON + `,"scripts":{"s":{"_id":"s"}}}`, 0, 0, []string{`script "s" of journey "Login", which has no text`}},
 		{"name of the key", `{"trees":{"Login":{"tree":` + strings.Replace(treeJSON, "Login", "default/Login", 1) + `}}}`, 0, 0, nil},

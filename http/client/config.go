@@ -112,6 +112,20 @@ func (c *Client) DeleteScript(ctx context.Context, realm, id string) error {
 	return c.remove(ctx, scriptPath(realm, id))
 }
 
+func templatePath(realm, name string) string {
+	return realmPath(realm) + "/realm-config/emailTemplates/" + url.PathEscape(name)
+}
+
+// EmailTemplates lists the templates of a realm's mails.
+func (c *Client) EmailTemplates(ctx context.Context, realm string) ([]json.RawMessage, error) {
+	return c.list(ctx, realmPath(realm)+"/realm-config/emailTemplates")
+}
+
+// PutEmailTemplate stores a template.
+func (c *Client) PutEmailTemplate(ctx context.Context, realm, name string, template []byte) (made bool, err error) {
+	return c.put(ctx, templatePath(realm, name), template)
+}
+
 // settingsPath is where a settings document is: "authentication", "session" or
 // "validation".
 func settingsPath(realm, id string) string {

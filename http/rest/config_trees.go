@@ -33,6 +33,11 @@ func (h *Handler) realmConfig() *endpoint {
 		{method: "PUT", path: trees + "nodes/{type}/{version}/{id}", run: putNode},
 		{method: "DELETE", path: trees + "nodes/{type}/{version}/{id}", run: deleteNode},
 
+		{method: "GET", path: "emailTemplates", run: queryEmailTemplates},
+		{method: "GET", path: "emailTemplates/{name}", run: readEmailTemplate},
+		{method: "PUT", path: "emailTemplates/{name}", run: putEmailTemplate},
+		{method: "DELETE", path: "emailTemplates/{name}", run: deleteEmailTemplate},
+
 		{method: "GET", path: "webhooks", run: queryWebhooks},
 		{method: "GET", path: "webhooks/{name}", run: readWebhook},
 		{method: "PUT", path: "webhooks/{name}", run: putWebhook},

@@ -10,6 +10,7 @@ import (
 
 	"sojourn/actors/callback"
 	"sojourn/actors/identity"
+	"sojourn/actors/mail"
 	"sojourn/actors/realm"
 	"sojourn/actors/tree"
 	"sojourn/http/wire"
@@ -26,6 +27,8 @@ func resourceFault(err error) (fault, bool) {
 		limit   *LimitError
 		refused *MemberRefusedError
 		kept    *KeyRefusedError
+
+		template *mail.TemplateError
 	)
 	switch {
 	case errors.As(err, &backup):
@@ -47,6 +50,8 @@ func resourceFault(err error) (fault, bool) {
 	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrPassword),
 		errors.Is(err, identity.ErrHash), errors.Is(err, identity.ErrCost):
 		return fault{status: http.StatusBadRequest, message: err.Error()}, true
+	case errors.As(err, &template):
+		return invalidAttribute(template.Member, template.Detail), true
 	case errors.As(err, &setting):
 		return invalidAttribute(setting.Attribute, setting.Detail), true
 	}

@@ -114,6 +114,10 @@ admin	POST realm-config/authentication/authenticationtrees/nodes/{type}/{version
 admin	GET realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
 admin	PUT realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
 admin	DELETE realm-config/authentication/authenticationtrees/nodes/{type}/{version}/{id}
+admin	GET realm-config/emailTemplates
+admin	GET realm-config/emailTemplates/{name}
+admin	PUT realm-config/emailTemplates/{name}
+admin	DELETE realm-config/emailTemplates/{name}
 admin	GET realm-config/webhooks
 admin	GET realm-config/webhooks/{name}
 admin	PUT realm-config/webhooks/{name}

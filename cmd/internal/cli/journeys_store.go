@@ -37,8 +37,9 @@ func (j *journeysOf) do(ctx context.Context, f func(ctx context.Context, c *clie
 
 // stored is what a realm holds.
 type stored struct {
-	set     *tree.Set
-	scripts map[string]tree.Script
+	set       *tree.Set
+	scripts   map[string]tree.Script
+	templates map[string]json.RawMessage // of mails
 }
 
 // fetchTrees reads the trees of a realm, without their nodes.
@@ -64,13 +65,13 @@ func fetchTrees(ctx context.Context, c *client.Client, name string) (*tree.Set, 
 	return set, nil
 }
 
-// fetch reads the trees, nodes and scripts of a realm.
+// fetch reads the trees, nodes, scripts and email templates of a realm.
 func fetch(ctx context.Context, c *client.Client, name string) (stored, error) {
 	set, err := fetchTrees(ctx, c, name)
 	if err != nil {
 		return stored{}, err
 	}
-	s := stored{set: set, scripts: map[string]tree.Script{}}
+	s := stored{set: set, scripts: map[string]tree.Script{}, templates: map[string]json.RawMessage{}}
 	nodes, err := c.Nodes(ctx, name)
 	if err != nil {
 		return stored{}, fmt.Errorf("list nodes: %w", err)
@@ -92,6 +93,19 @@ func fetch(ctx context.Context, c *client.Client, name string) (stored, error) {
 			return stored{}, fmt.Errorf("read a script of the member: %w", err)
 		}
 		s.scripts[script.ID] = script
+	}
+	templates, err := c.EmailTemplates(ctx, name)
+	if err != nil {
+		return stored{}, fmt.Errorf("list email templates: %w", err)
+	}
+	for _, raw := range templates {
+		var named struct {
+			ID string `json:"_id"`
+		}
+		if err := json.Unmarshal(raw, &named); err != nil {
+			return stored{}, fmt.Errorf("read an email template of the member: %w", err)
+		}
+		s.templates[named.ID] = raw
 	}
 	return s, nil
 }
@@ -137,9 +151,9 @@ func yesNo(b bool) string {
 func (j *journeysOf) imports() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Store the journeys of a file, with their nodes and scripts",
-		Long: `Store the journeys of FILE ("-" for the standard input) with their nodes and
-scripts, replacing those of the same name or id. The file is judged first, as
+		Short: "Store the journeys of a file, with their nodes, scripts and email templates",
+		Long: `Store the journeys of FILE ("-" for the standard input) with their nodes,
+scripts and email templates, replacing those of the same name or id. The file is judged first, as
 "journeys check" does, with the member's own journeys as possible inner trees;
 with errors nothing is stored, unless --force. Journeys that run go on with the
 version they began with.`,
@@ -190,6 +204,11 @@ func storeJourney(ctx context.Context, c *client.Client, name string, j tree.Jou
 		}
 		if err != nil {
 			return fmt.Errorf("script %s: %w", id, err)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(j.EmailTemplates)) {
+		if _, err := c.PutEmailTemplate(ctx, name, id, j.EmailTemplates[id]); err != nil {
+			return fmt.Errorf("email template %q: %w", id, err)
 		}
 	}
 	types := node.Builtin()
@@ -271,6 +290,11 @@ func (s stored) journeys(names []string) ([]tree.Journey, error) {
 		for _, id := range j.ScriptIDs() {
 			if script, ok := s.scripts[id]; ok {
 				j.Scripts[id] = script
+			}
+		}
+		for _, id := range j.EmailTemplateNames() {
+			if template, ok := s.templates[id]; ok {
+				j.EmailTemplates[id] = template
 			}
 		}
 		out = append(out, j)

@@ -38,6 +38,7 @@ type Config struct {
 	Encryption Encryption `yaml:"encryption"`
 	Webhooks   Webhooks   `yaml:"webhooks"`
 	Migration  Migration  `yaml:"migration"`
+	Mail       Mail       `yaml:"mail"`
 	Limits     Limits     `yaml:"limits"`
 	Log        Log        `yaml:"log"`
 	Audit      Audit      `yaml:"audit"`
@@ -190,6 +191,28 @@ func (m Migration) End() (time.Time, error) {
 	return time.Parse(time.RFC3339, m.Until)
 }
 
+// Mail is the server that mails of journeys are sent through.
+type Mail struct {
+	// Host is the server's name. Default: none, and trees that send mail fail.
+	Host string `yaml:"host"`
+	// Port of the server. Default 0: 587, with tls "tls" 465, with "none" 25.
+	Port int `yaml:"port"`
+	// TLS protects the connection: "starttls", "tls" from the first byte on, or
+	// "none", which only a server on this machine should be asked with.
+	// Nothing is sent over less than is said here. Default starttls.
+	TLS string `yaml:"tls"`
+	// CAFile names the PEM file of the authorities of the server's certificate.
+	// Default: the system's.
+	CAFile string `yaml:"caFile"`
+	// User and PasswordFile are the account that sends. Default: none, the
+	// server asks for none.
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"passwordFile"`
+	// From is the sender of mails whose template names none, such as
+	// "Accounts <no-reply@example.com>". Needed with a host.
+	From string `yaml:"from"`
+}
+
 // Limits is the table of everything that is bounded. Beyond a limit stands a
 // clear refusal, never an unbounded queue.
 type Limits struct {
@@ -335,6 +358,7 @@ func Default() Config {
 		Migration: Migration{Signing: "HS256", Encryption: "DIRECT"},
 		Cluster:   Cluster{Expect: 1, Slow: 1},
 		Journeys:  Journeys{Replicas: 3},
+		Mail:      Mail{TLS: "starttls"},
 		Limits: Limits{
 			Body:         256 << 10,
 			AdminBody:    8 << 20,

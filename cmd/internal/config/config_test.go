@@ -183,6 +183,17 @@ func TestValidate(t *testing.T) {
 		"no queue":             {func(c *Config) { c.Limits.HashQueue = 0 }, "limits.hashQueue"},
 		"even replicas":        {func(c *Config) { c.Journeys.Replicas = 2 }, "journeys.replicas"},
 		"one replica":          {func(c *Config) { c.Journeys.Replicas = 1 }, ""},
+		"mail":                 {func(c *Config) { c.Mail = Mail{Host: "smtp.example.com", TLS: "tls", From: "A <a@b.example>"} }, ""},
+		"mail, port in host":   {func(c *Config) { c.Mail.Host, c.Mail.From = "smtp.example.com:25", "a@b.example" }, "mail.host"},
+		"mail, no sender":      {func(c *Config) { c.Mail.Host = "smtp.example.com" }, "mail.from"},
+		"mail, no server":      {func(c *Config) { c.Mail.From = "a@b.example" }, "mail.host"},
+		"mail, two senders":    {func(c *Config) { c.Mail.Host, c.Mail.From = "h", "a@b.example, c@d.example" }, "mail.from"},
+		"mail, port":           {func(c *Config) { c.Mail.Port = 70000 }, "mail.port"},
+		"mail, TLS":            {func(c *Config) { c.Mail.TLS = "maybe" }, "mail.tls"},
+		"mail, user alone":     {func(c *Config) { c.Mail.Host, c.Mail.From, c.Mail.User = "h", "a@b.example", "u" }, "mail.user"},
+		"mail, in clear": {func(c *Config) {
+			c.Mail = Mail{Host: "h", TLS: "none", From: "a@b.example", User: "u", PasswordFile: "p"}
+		}, "mail.tls"},
 		"log level":            {func(c *Config) { c.Log.Level = "trace" }, "log.level"},
 		"directory":            {directory(func(*LDAP) {}), ""},
 		"directory twice":      {func(c *Config) { directory(func(*LDAP) {})(c); c.LDAP = append(c.LDAP, c.LDAP[0]) }, "ldap[1].realm"},

@@ -32,6 +32,7 @@ func (c Config) faults() []Fault {
 		}
 	}
 	c.Migration.validate(v)
+	c.Mail.validate(v)
 	c.Limits.validate(v)
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "text", "json")

@@ -18,6 +18,7 @@ import (
 	"sojourn/actors/identity"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/actors/smtp"
 	"sojourn/cluster/placement"
 	"sojourn/cmd/internal/config"
 	"sojourn/cmd/internal/secret"
@@ -64,6 +65,7 @@ type Daemon struct {
 	server   *server.Server
 	webhooks *webhook.Sender
 	changes  *feed.Feed
+	mail     *smtp.Sender // nil: none
 	leaving  atomic.Bool
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
@@ -281,6 +283,10 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 	if err != nil {
 		return err
 	}
+	mailer, err := d.makeMailer()
+	if err != nil {
+		return err
+	}
 	d.journeys, err = actors.New(actors.Config{
 		Self:       d.near.self.ID,
 		View:       d.near.view,
@@ -298,6 +304,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Suffix:     c.UserSuffix,
 		Meter:      &actors.Meters{},
 		Cookies:    d.keys.tokens,
+		Mail:       mailer,
 		Logger:     c.Log.With("part", "journeys"),
 		Now:        time.Now,
 		Rand:       rand.Reader,
@@ -459,6 +466,9 @@ func (d *Daemon) shut() error {
 	d.ledger.Wait()
 	for _, end := range d.close {
 		end()
+	}
+	if d.mail != nil {
+		d.mail.Close() // after journeys have: they hand it their mails
 	}
 	if d.webhooks != nil {
 		d.webhooks.Close()
