@@ -18,7 +18,6 @@ import (
 	"sojourn/actors/identity"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
-	"sojourn/actors/smtp"
 	"sojourn/cluster/placement"
 	"sojourn/cmd/internal/config"
 	"sojourn/cmd/internal/secret"
@@ -58,14 +57,13 @@ type Daemon struct {
 	ledger   sync.WaitGroup     // what keeps the registry
 	unfollow context.CancelFunc // ends it
 	hashing  *actors.Hashing
-	close    []func() // of the identity repositories
+	close    []func() // of what journeys use: identity repositories, the mailer
 	sessions *sessions.Service
 	audit    audit
 	journeys *actors.Journeys
 	server   *server.Server
 	webhooks *webhook.Sender
 	changes  *feed.Feed
-	mail     *smtp.Sender // nil: none
 	leaving  atomic.Bool
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
@@ -466,9 +464,6 @@ func (d *Daemon) shut() error {
 	d.ledger.Wait()
 	for _, end := range d.close {
 		end()
-	}
-	if d.mail != nil {
-		d.mail.Close() // after journeys have: they hand it their mails
 	}
 	if d.webhooks != nil {
 		d.webhooks.Close()

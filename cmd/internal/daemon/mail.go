@@ -24,10 +24,12 @@ func (d *Daemon) makeMailer() (actors.Mailer, error) {
 	if settings.Password, settings.Authorities, err = mailCredentials(c); err != nil {
 		return nil, err
 	}
-	if d.mail, err = smtp.New(settings); err != nil {
+	sender, err := smtp.New(settings)
+	if err != nil {
 		return nil, fmt.Errorf("start sending mails: %w", err)
 	}
-	return d.mail, nil
+	d.close = append(d.close, sender.Close)
+	return sender, nil
 }
 
 func mailCredentials(c config.Mail) (smtp.Password, *x509.CertPool, error) {
