@@ -126,27 +126,6 @@ func (c *Client) PutEmailTemplate(ctx context.Context, realm, name string, templ
 	return c.put(ctx, templatePath(realm, name), template)
 }
 
-// settingsPath is where a settings document is: "authentication", "session" or
-// "validation".
-func settingsPath(realm, id string) string {
-	if id == "authentication" {
-		return realmPath(realm) + "/realm-config/authentication"
-	}
-	return realmPath(realm) + "/realm-config/services/" + url.PathEscape(id)
-}
-
-// Settings reads a settings document of a realm: "authentication", "session" or
-// "validation", defaults included.
-func (c *Client) Settings(ctx context.Context, realm, id string) (json.RawMessage, error) {
-	return c.read(ctx, settingsPath(realm, id))
-}
-
-// PutSettings replaces a settings document.
-func (c *Client) PutSettings(ctx context.Context, realm, id string, settings []byte) error {
-	_, err := c.put(ctx, settingsPath(realm, id), settings)
-	return err
-}
-
 const realmsPath = "/json/global-config/realms"
 
 // Realms lists the slash paths of all realms, the top level first.

@@ -271,15 +271,6 @@ func (c *call) allServices(documents []string, global bool) error {
 // noDescendents answers for a service: none has anything below it.
 func noDescendents(c *call) error { return c.results(nil) }
 
-// settingInForce is a setting as it is now, and where it comes from.
-type settingInForce struct {
-	ID       string          `json:"_id"`
-	Document string          `json:"document"`
-	Setting  string          `json:"setting"`
-	Value    json.RawMessage `json:"value"`
-	Origin   realm.Origin    `json:"origin"`
-}
-
 // inForce lists the settings of a realm as they are now.
 func inForce(c *call) error {
 	layers, err := c.layers(c.realm)
@@ -292,7 +283,9 @@ func inForce(c *call) error {
 	}
 	bodies := make([][]byte, len(all))
 	for i, s := range all {
-		body, err := wire.Marshal(settingInForce{s.Document + "." + s.Path, s.Document, s.Path, s.Value, s.Origin})
+		body, err := wire.Marshal(wire.SettingInForce{
+			ID: s.Document + "." + s.Path, Document: s.Document, Setting: s.Path, Value: s.Value, Origin: string(s.Origin),
+		})
 		if err != nil {
 			return err
 		}

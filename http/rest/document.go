@@ -84,6 +84,10 @@ func definitionFault(err error) fault {
 	return fault{status: http.StatusBadRequest, message: shorten(err.Error())}
 }
 
+// maxDetail bounds what is said of a fault beside AM's text, in bytes. The words
+// are ours; what they quote is bounded by itself.
+const maxDetail = 500
+
 // invalidAttribute is AM's text, with the attribute's first letter large, and
 // what we know besides.
 func invalidAttribute(attribute, detail string) fault {
@@ -92,7 +96,7 @@ func invalidAttribute(attribute, detail string) fault {
 	}
 	message := "Data validation failed for the attribute, " + attribute
 	if detail != "" {
-		message += ": " + shorten(detail)
+		message += ": " + strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
 	}
 	return fault{status: http.StatusBadRequest, message: message}
 }

@@ -11,9 +11,11 @@ import (
 )
 
 func realmsCommand(env Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "realms", Short: "List, create and delete realms"}
+	cmd := &cobra.Command{Use: "realms", Short: "List, create and delete realms, and change their settings"}
 	member := addTarget(env, cmd)
-	return group(cmd, realmsList(env, member), realmsCreate(env, member), realmsDelete(env, member))
+	return group(cmd, realmsList(env, member), realmsCreate(env, member), realmsDelete(env, member),
+		realmsSettings(env, member), realmsGet(env, member), realmsSet(env, member), realmsReset(env, member),
+		realmsExport(env, member), realmsImport(env, member))
 }
 
 // realmRow is a realm in JSON listings.
