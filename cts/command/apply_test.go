@@ -16,6 +16,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -221,7 +222,7 @@ func genCommand(rt *rapid.T) command.Command {
 	id := func() session.ID { return session.ID{rapid.ByteRange(1, 4).Draw(rt, "id")} }
 	at := start.Add(time.Duration(rapid.IntRange(0, 180).Draw(rt, "at")) * time.Minute)
 	name := rapid.SampledFrom([]string{"demo", "Demo", "amy"})
-	switch rapid.IntRange(0, 15).Draw(rt, "op") {
+	switch rapid.IntRange(0, 20).Draw(rt, "op") {
 	case 0:
 		return command.Noop{}
 	case 1:
@@ -238,7 +239,9 @@ func genCommand(rt *rapid.T) command.Command {
 	case 5:
 		return command.Touch{Accesses: []command.Access{{ID: id(), At: at}, {ID: id(), At: at}}}
 	case 6:
-		kind := rapid.SampledFrom([]command.DueKind{command.DueSession, command.DueChange}).Draw(rt, "kind")
+		kind := rapid.SampledFrom([]command.DueKind{
+			command.DueSession, command.DueChange, command.DueDenial, command.DueUserDenial, 64 + command.DueKind(token.Journey),
+		}).Draw(rt, "kind")
 		d := command.Due{Minute: command.Minute(at), Kind: kind, ID: id()}
 		return command.Expire{At: at, Dues: []command.Due{d}}
 	case 7:
@@ -261,6 +264,19 @@ func genCommand(rt *rapid.T) command.Command {
 			Key: id(), Minute: command.Minute(at), Kept: []byte(name.Draw(rt, "kept")),
 			Identity: identity.Identity{Realm: realm.Root, Name: name.Draw(rt, "name"), LoginCount: rapid.IntRange(0, 9).Draw(rt, "count")},
 		}
+	case 15:
+		return command.CreateSession{
+			Put:  command.PutSession{Session: aSession(rapid.ByteRange(1, 4).Draw(rt, "session"))},
+			Ends: []command.End{{ID: id(), Reason: session.Destroyed}},
+		}
+	case 16, 17:
+		return command.PutToken{At: start, Put: token.Put{
+			Kind: token.Journey, ID: token.ID(id()), Seq: rapid.Uint64Range(0, 3).Draw(rt, "seq"), Expires: at, Body: []byte(name.Draw(rt, "body")),
+		}}
+	case 18:
+		return command.Deny{Reason: session.Logout, At: start, Denials: []session.Denial{{ID: id(), Until: at}, {ID: id(), Until: at}}}
+	case 19:
+		return command.DenyUser{Realm: realm.Root, Username: name.Draw(rt, "name"), Before: at, Until: at}
 	default:
 		return command.Wipe{Restore: id()}
 	}
@@ -289,7 +305,7 @@ func TestIndexesFollowRecords(t *testing.T) {
 		for i, c := range rapid.SliceOfN(rapid.Custom(genCommand), 1, 40).Draw(rt, "commands") {
 			apply(t, tx, uint64(i+1), c)
 		}
-		want := map[string]bool{}
+		want, filed := map[string]bool{}, map[string]int{}
 		for key, value := range tx.rows {
 			switch key[0] {
 			case 's':
@@ -298,6 +314,8 @@ func TestIndexesFollowRecords(t *testing.T) {
 					rt.Fatal(err)
 				}
 				want[string(append(command.UserPrefix(s.Principal.Realm, s.Principal.Username), s.ID[:]...))] = true
+			case 'n', 'b', 'k':
+				filed[key]++
 			case 'i':
 				i, err := command.DecodeIdentity([]byte(value))
 				if err != nil {
@@ -309,6 +327,16 @@ func TestIndexesFollowRecords(t *testing.T) {
 			}
 		}
 		for key := range tx.rows {
+			if d, ok := command.ParseDue([]byte(key)); ok {
+				switch d.Kind {
+				case command.DueDenial:
+					filed["n"+string(d.ID[:])]--
+				case command.DueUserDenial:
+					filed["b"+string(d.ID[:])]--
+				case 64 + command.DueKind(token.Journey):
+					filed[string(command.TokenKey(token.Journey, d.ID))]--
+				}
+			}
 			if (key[0] == 'u' || key[0] == 'a') && !want[key] {
 				rt.Errorf("index key %q has no record", key)
 			}
@@ -316,6 +344,11 @@ func TestIndexesFollowRecords(t *testing.T) {
 		}
 		for key := range want {
 			rt.Errorf("index key %q is missing", key)
+		}
+		for key, n := range filed {
+			if n != 0 {
+				rt.Errorf("%q is filed in the expiry index %d times", key, 1-n)
+			}
 		}
 	})
 }
