@@ -141,7 +141,9 @@ func (s *Service) Create(ctx context.Context, c session.Creation) (session.Creat
 	if !made.Existed {
 		s.created(ctx, made.Session)
 		for _, x := range made.Ended {
-			s.ended(ctx, session.Cause{Reason: session.Destroyed}, x)
+			if x.Valid(s.config.Now()) { // else it has timed out, which Heard is told
+				s.ended(ctx, session.Cause{Reason: session.Destroyed}, x)
+			}
 		}
 		if c.Replaces != nil && !c.Keeps {
 			s.ended(ctx, upgraded(made.Session), *c.Replaces)
