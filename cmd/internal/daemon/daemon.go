@@ -297,6 +297,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Catalog:    catalog,
 		Users:      users,
 		Sessions:   d.sessions,
+		Stored:     d.store,
 		Keys:       d.keys.current.Load().marks, // for the ids of sessions, which no rotation changes
 		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
 		Suffix:     c.UserSuffix,
@@ -307,6 +308,7 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Now:        time.Now,
 		Rand:       rand.Reader,
 		MaxWaiting: int64(c.Limits.Journeys),
+		MaxStored:  4 * int64(c.Limits.Journeys), // on disk
 	})
 	if err != nil {
 		return fmt.Errorf("start journeys: %w", err)
