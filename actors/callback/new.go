@@ -40,6 +40,13 @@ func NewTextOutput(kind MessageKind, message string) Callback {
 	}
 }
 
+// NewSuspendedText shows a text to a client whose journey is suspended.
+func NewSuspendedText(message string) Callback {
+	c := NewTextOutput(Information, message)
+	c.Type = SuspendedText
+	return c
+}
+
 // NewHiddenValue asks a script in the page for a value. The input's default is
 // the id itself, as AM sends it.
 func NewHiddenValue(id, value string) Callback {

@@ -46,7 +46,14 @@ func Start(p *Plan, env Env, noSession bool) (State, Step) {
 func Advance(p *Plan, s State, in Input, env Env) (State, Step, error) {
 	r := newRun(p, s, in.Result, env)
 	r.s.Frames = slices.Clone(s.Frames)
-	if in.Result == nil {
+	switch {
+	case in.Resumed:
+		if err := r.resume(); err != nil {
+			return s, nil, err
+		}
+	case s.Suspended != nil:
+		return s, nil, errIsSuspended
+	case in.Result == nil:
 		if err := fits(s.Asked.Callbacks, in.Answers); err != nil {
 			return s, nil, err
 		}
@@ -127,17 +134,27 @@ func (r *run) finish(step Step, err error) (State, Step) {
 	if err != nil {
 		step = r.failed(err)
 	}
-	switch ask := step.(type) {
+	switch step := step.(type) {
 	case Ask:
-		r.s.answers, r.s.partial, r.s.known = nil, nil, nil
-		r.s.settle(r.plan)
-		ask.Cookies, r.s.Ending.Cookies = r.s.Ending.Cookies, nil
-		step = ask
-		r.s.Asked = ask
-		r.s.Step++
+		return r.s, r.wait(step)
+	case Suspended:
+		step.Ask = r.wait(step.Ask)
+		r.s.Suspended = &Suspension{step.Until}
+		return r.s, step
 	case Do, Done:
 	}
 	return r.s, step
+}
+
+// wait makes the state one that waits for the client, and completes what that is
+// asked.
+func (r *run) wait(ask Ask) Ask {
+	r.s.answers, r.s.partial, r.s.known, r.s.resumed = nil, nil, nil, false
+	r.s.settle(r.plan)
+	ask.Cookies, r.s.Ending.Cookies = r.s.Ending.Cookies, nil
+	r.s.Asked = ask
+	r.s.Step++
+	return ask
 }
 
 // loop runs nodes until one asks, wants an effect, or the tree has ended.
@@ -200,6 +217,8 @@ func (r *run) visit(v *vertex) (Step, error) {
 		return Ask{Callbacks: action.Callbacks, Header: action.Header, Description: action.Description, Stage: action.Stage}, nil
 	case node.Do:
 		return Do(action), nil
+	case node.Suspend:
+		return r.suspend(action), nil
 	}
 	return nil, &nodeError{v, fmt.Errorf("returned %T", action)}
 }
@@ -207,10 +226,14 @@ func (r *run) visit(v *vertex) (Step, error) {
 // process calls a node. The node's type decides whether the journey can still
 // be replayed from its definition.
 func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) (node.Action, error) {
+	c := &r.context
 	if !v.typ.Pure {
 		r.s.Traced = true
+		if c.SuspendedID == nil {
+			r.suspendable(c)
+		}
 	}
-	c := &r.context
+	c.Resumed = r.s.resumed
 	c.ID, c.Answers, c.Result = v.id, answers, result
 	c.Limit = r.s.limit(r.plan, r.env.Settings)
 	action, err := v.node.Process(c)
@@ -250,7 +273,7 @@ func (r *run) follow(v *vertex, outcome tree.Outcome) error {
 	if !ok {
 		return &nodeError{v, fmt.Errorf("outcome %q leads nowhere", outcome)}
 	}
-	r.s.answers, r.s.partial = nil, nil
+	r.s.answers, r.s.partial, r.s.resumed = nil, nil, false
 	r.s.top().Node = next
 	return nil
 }

@@ -34,15 +34,24 @@ type Env struct {
 	Rand     io.Reader
 	Settings *realm.Settings
 	Request  *node.Request
+
+	// What a suspension needs: who names it, of which journey and answers (see
+	// Suspending), and the page at which it ends unless the realm names one.
+	Suspending Suspending
+	Journey    ID
+	Answers    [16]byte
+	LoginPage  string
 }
 
-// Input moves a waiting journey on: Answers after an Ask, Result after a Do.
+// Input moves a waiting journey on: Answers after an Ask, Result after a Do,
+// Resumed after Suspended.
 type Input struct {
 	Answers []callback.Answer
 	Result  node.Result
+	Resumed bool
 }
 
-// Step is what a journey needs next: one of Ask, Do, Done.
+// Step is what a journey needs next: one of Ask, Do, Suspended, Done.
 type Step interface{ step() }
 
 // Ask waits for the client. Empty texts are not shown.

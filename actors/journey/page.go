@@ -41,6 +41,8 @@ func (r *run) page(v *vertex) (node.Action, error) {
 		case node.Do:
 			r.s.partial = now
 			return action, nil
+		case node.Suspend:
+			return nil, &nodeError{child, errSuspendsPage}
 		}
 	}
 	r.s.partial = nil

@@ -36,6 +36,9 @@ type State struct {
 	Request node.Request `json:"request,omitzero"`
 	// NoSession is the client's wish to end without a session.
 	NoSession bool `json:"noSession,omitempty"`
+	// Suspended is set while the journey is suspended, Resumed once it has been.
+	Suspended *Suspension `json:"suspended,omitempty"`
+	Resumed   bool        `json:"resumed,omitempty"`
 
 	// Traced is set once a node ran that is not a function of definition and
 	// request: from then on the journey must be kept.
@@ -46,6 +49,8 @@ type State struct {
 	closing *closing
 	// known is the identity that an effect of this request showed last.
 	known *node.Found
+	// resumed is set while the journey is at the node that had suspended it.
+	resumed bool
 }
 
 // Frame is one tree of a running journey.
