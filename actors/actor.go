@@ -35,6 +35,8 @@ type (
 		// asker, if not empty, is another member that may be given the record to
 		// accept with the reply.
 		asker placement.MemberID
+		// back is set by who comes back to a suspended journey, with no answers.
+		back *back
 	}
 	// errand is what both say of the step's work: who offers to do it, when it is
 	// to be given up, and whether the journey began with this request: whoever
@@ -137,7 +139,7 @@ func (a *journeyActor) run(c actor.Context, e *errand) {
 // that wants effects or other members leaves the mailbox.
 func (a *journeyActor) onward(c actor.Context, e *errand) bool {
 	j, s := a.j, a.now
-	if j.atOnce(s) {
+	if s.keep.atOnce(s) {
 		return true
 	}
 	self, root := c.Self(), c.ActorSystem().Root

@@ -46,7 +46,13 @@ const (
 	// failed is any other end, also a success whose session its holder keeps: the
 	// record itself decides it.
 	failed bodyKind = 3
+	// suspends is a journey that somebody must come back to. Its state is kept for
+	// a minute, like a reply.
+	suspends bodyKind = 4
 )
+
+// over reports whether the journey has ended.
+func (b *body) over() bool { return b.kind == decided || b.kind == failed }
 
 // The encoding is: version byte, kind, step (uvarint), digest (16), expires
 // (varint, nanoseconds of Unix time), replicas (a byte, whose highest bit says
@@ -86,7 +92,7 @@ func (b *body) encode() []byte {
 	switch {
 	case version == bodyCarried:
 		return append(append(raw, b.sum[:]...), b.state...)
-	case b.kind == waits:
+	case b.kind == waits, b.kind == suspends:
 		return append(raw, b.state...)
 	case b.end == nil:
 		return append(raw, 0)
@@ -124,7 +130,7 @@ func decodeBody(raw []byte) (body, error) {
 		r.bad = r.bad || b.kind != waits
 		copy(b.sum[:], r.take(uint64(len(b.sum))))
 		fallthrough
-	case b.kind == waits:
+	case b.kind == waits, b.kind == suspends:
 		b.state, r.rest = r.rest, nil
 	case b.kind == decided, b.kind == failed:
 		if r.byte() == 1 {

@@ -56,7 +56,7 @@ func link(value, nonce string) string {
 
 // testTypes are the node types of the program and of these tests.
 func testTypes() *node.Registry {
-	types := []node.Type{chainType()}
+	types := []node.Type{chainType(), mailType()}
 	for _, t := range node.Builtin().Types() {
 		types = append(types, *t)
 	}

@@ -57,8 +57,16 @@ func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	s.ref.Started = s.state.Started
 	expires := s.state.Deadline(s.plan, s.env.Settings)
 	b := body{kind: waits, step: s.state.Step, digest: s.digest, expires: expires, replicas: s.replicas, state: state}
+	if s.state.Suspended != nil {
+		b.kind = suspends
+	}
 	if err := s.keep.follow(ctx, s, &b); err != nil {
 		return err
+	}
+	if b.kind == suspends {
+		if err := j.shelve(ctx, s, &b); err != nil {
+			return err
+		}
 	}
 	s.reply = journey.Reply{Ref: j.refer(s, &b), Ask: s.ask, Realm: s.plan.Realm}
 	return nil
@@ -98,7 +106,7 @@ func (j *Journeys) follow(ctx context.Context, s *stepping, b *body) error {
 	if s.begins() {
 		as = begins
 	}
-	if s.err == nil && s.replaced == nil && s.m != nil && s.decides(j.config.Self, r) {
+	if s.err == nil && s.replaced == nil && s.m != nil && b.kind != suspends && s.decides(j.config.Self, r) {
 		return j.entrust(s, r, as) //nolint:contextcheck // what is sent goes on after the request
 	}
 	return j.put(ctx, s, r, as)

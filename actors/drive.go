@@ -31,6 +31,9 @@ func (j *Journeys) drive(ctx context.Context, s *stepping) (err error) {
 		case journey.Ask:
 			s.ask = &now
 			return nil
+		case journey.Suspended:
+			j.suspends(s, now)
+			return nil
 		case journey.Done:
 			s.done = &now
 			return j.welcome(ctx, s)

@@ -77,6 +77,9 @@ type Config struct {
 	// MaxStored bounds the journeys that this member begins to keep there and
 	// whose time is not over; zero means 1,000,000.
 	MaxStored int64
+	// LoginPage is this server's own page at which suspended journeys are resumed,
+	// a URL, for realms that name none; empty: there is none.
+	LoginPage string
 }
 
 // Journeys is the front door to all journeys of the cluster. Its methods may
@@ -102,6 +105,8 @@ type Journeys struct {
 	slots   *slots
 	ledger  *ledger
 	sealer  *sealer
+
+	suspending suspending
 
 	base       context.Context // ends when Close is called
 	cancel     context.CancelCauseFunc
@@ -163,6 +168,9 @@ func New(c Config) (*Journeys, error) {
 	j.digester, j.allowlists = newDigester(c.DigestKey), newAllowlists(c.DigestKey)
 	var err error
 	if j.sealer, err = newSealer(c.DigestKey, c.Rand); err != nil {
+		return nil, err
+	}
+	if j.suspending, err = newSuspending(c.DigestKey); err != nil {
 		return nil, err
 	}
 	j.mux = newMux(j.system)
@@ -256,12 +264,13 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 		j.counts.unavailableQuorum.Add(1)
 		return journey.Reply{}, errMinority
 	}
-	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
-	state, step := plan.start(env, r.NoSession)
 	id, err := j.mint()
 	if err != nil {
 		return journey.Reply{}, err
 	}
+	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
+	j.suspendingEnv(&env, id, digest{})
+	state, step := plan.start(env, r.NoSession)
 	j.counts.started.Add(1)
 	if ask, ok := step.(journey.Ask); ok && !state.Traced {
 		t := trace{

@@ -9,6 +9,7 @@ type counts struct {
 	takeovers, fenced, stubs, founded, repaired              atomic.Int64
 	acceptsSent, acceptsServed, promisesSent, promisesServed atomic.Int64
 	storedWrites, overtaken                                  atomic.Int64
+	suspended, resumed, notResumed                           atomic.Int64
 	unavailableCutOff, unavailableLost, unavailableQuorum    atomic.Int64
 }
 
@@ -42,6 +43,10 @@ type Metrics struct {
 	// written of any such journey, Overtaken the writes that came too late
 	// because another answer was faster.
 	Stored, StoredWrites, Overtaken int64
+	// Suspended counts journeys that were suspended, Resumed those that somebody
+	// came back to, NotResumed ids that were unknown, used or expired. A suspended
+	// journey counts as one more that is Stored.
+	Suspended, Resumed, NotResumed int64
 	// Unavailable counts requests that were answered so: too few replicas could
 	// be reached; the answer of a member was lost; the journey is unknown here
 	// and this member may be cut off.
@@ -60,6 +65,7 @@ func (j *Journeys) Metrics() Metrics {
 		AcceptsSent: c.acceptsSent.Load(), AcceptsServed: c.acceptsServed.Load(),
 		PromisesSent: c.promisesSent.Load(), PromisesServed: c.promisesServed.Load(),
 		Stored: j.ledger.count(), StoredWrites: c.storedWrites.Load(), Overtaken: c.overtaken.Load(),
+		Suspended: c.suspended.Load(), Resumed: c.resumed.Load(), NotResumed: c.notResumed.Load(),
 		UnavailableCutOff: c.unavailableCutOff.Load(), UnavailableLost: c.unavailableLost.Load(),
 		UnavailableQuorum: c.unavailableQuorum.Load(),
 	}

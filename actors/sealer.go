@@ -16,8 +16,9 @@ import (
 // sealer encrypts what is kept of journeys outside memory: their secure state
 // may hold passwords, and the store is on disk and in backups.
 type sealer struct {
-	box  cipher.AEAD
-	rand io.Reader
+	box    cipher.AEAD
+	secret []byte
+	rand   io.Reader
 }
 
 // A sealed body is: version byte, nonce (24), ciphertext of XChaCha20-Poly1305,
@@ -29,19 +30,20 @@ var errSealed = errors.New("what is sealed cannot be opened")
 
 // newSealer derives the key from a secret of the cluster's.
 func newSealer(secret []byte, rand io.Reader) (*sealer, error) {
-	box, err := boxOf(secret, "sojourn: journeys in the store")
-	if err != nil {
-		return nil, err
-	}
-	return &sealer{box, rand}, nil
+	return sealerOf(secret, nil, rand)
 }
 
-func boxOf(secret []byte, about string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, about, 32)
+// under is a sealer whose key cannot be made without id, of which there are 160
+// random bits.
+func (s *sealer) under(id string) (*sealer, error) { return sealerOf(s.secret, []byte(id), s.rand) }
+
+func sealerOf(secret, salt []byte, rand io.Reader) (*sealer, error) {
+	key, err := hkdf.Key(sha256.New, secret, salt, "sojourn: journeys in the store", chacha20poly1305.KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
 	}
-	return chacha20poly1305.NewX(key)
+	box, err := chacha20poly1305.NewX(key)
+	return &sealer{box, secret, rand}, err
 }
 
 func (s *sealer) seal(k token.Kind, id token.ID, plain []byte) ([]byte, error) {

@@ -384,7 +384,7 @@ func (s *slots) expire(id journey.ID, now int64) (again int64) {
 	case kept.kind == decided, kept.kind == failed && kept.certain:
 		delete(shard.byID, id)
 		shard.over[id] = end
-	case kept.kind == failed:
+	case kept.kind == failed, kept.kind == suspends:
 		kept.record = withoutReply(h.Record)
 		shard.byID[id] = kept
 	case kept.fat != 0 && int64(kept.fat) <= now:

@@ -90,6 +90,7 @@ func (j *Journeys) starting(m *begin) *stepping {
 	s.keep = j.keepingOf(m.store)
 	s.keep.begin(s)
 	s.env = journey.Env{Now: m.state.Started, Rand: j.config.Rand, Request: &m.request.Request}
+	j.suspendingEnv(&s.env, s.id, s.digest)
 	j.consult(s)
 	s.env.Settings = s.settings
 	if s.err == nil {
@@ -134,7 +135,8 @@ func (j *Journeys) consult(s *stepping) {
 
 // answers reports whether m gives the answers that are being worked on.
 func (s *stepping) answers(m *resume) bool {
-	return s.start == nil && m.request.Ref.Step == s.step && m.digest == s.digest
+	return s.start == nil && m.request.Ref.Step == s.step && m.digest == s.digest &&
+		m.back == nil && s.m.back == nil // one of them comes back, once
 }
 
 // traced reports whether the reference carries the journey's start.
@@ -168,7 +170,7 @@ func (j *Journeys) atOnce(s *stepping) bool {
 		s.err = j.commit(j.base, s)
 		return true
 	case again, tooLate:
-		if !s.lead.certain || s.body.end != nil && s.body.end.replaced != "" {
+		if !s.lead.certain || s.body.kind == suspends || s.body.end != nil && s.body.end.replaced != "" {
 			return false
 		}
 		j.give(s)
@@ -283,7 +285,10 @@ func (j *Journeys) act(ctx context.Context, s *stepping) {
 		if s.err = s.keep.confirm(ctx, s); s.err != nil {
 			return
 		}
-		if s.verdict == again {
+		switch {
+		case s.verdict == again && s.body.kind == suspends && len(s.body.state) > 0:
+			s.err = j.shelve(ctx, s, &s.body)
+		case s.verdict == again:
 			s.err = j.supersedeAgain(ctx, s.body.end)
 		}
 		if s.err == nil {
@@ -298,36 +303,52 @@ func (j *Journeys) act(ctx context.Context, s *stepping) {
 // decide says what the answer means to the journey as this member knows it,
 // and takes its current step if it answers that.
 func (j *Journeys) decide(s *stepping) {
-	if raw, written := s.keep.newest(s); !written {
+	raw, written := s.keep.newest(s)
+	switch {
+	case s.m.back != nil:
+		s.verdict = advances
+		s.err = j.comeBack(s)
+	case !written:
 		s.verdict = advances
 		s.err = j.replay(s)
-	} else if s.body, s.err = decodeBody(raw); s.err == nil {
-		s.verdict = s.body.judge(s.step, s.digest)
-		switch {
-		case s.verdict == advances && s.body.taken && len(s.body.state) == 0: // all that is written is who answers it
-			s.err = j.replay(s)
-		case s.verdict == advances:
-			s.err = j.wake(s)
-		}
+	default:
+		j.understand(s, raw)
 	}
 	if s.err == nil && s.verdict == advances {
 		s.env.Request = &s.m.request.Request
-		s.state, s.next, s.err = journey.Advance(s.plan, s.state, journey.Input{Answers: s.m.request.Answers}, s.env)
+		j.suspendingEnv(&s.env, s.id, s.digest)
+		in := journey.Input{Answers: s.m.request.Answers, Resumed: s.m.back != nil}
+		s.state, s.next, s.err = journey.Advance(s.plan, s.state, in, s.env)
 	}
 	if s.err != nil {
 		s.verdict = failedAlready
 	}
 }
 
+// understand says what the answer means to a journey of this record, and makes it
+// the journey that waits if it is for that.
+func (j *Journeys) understand(s *stepping, raw []byte) {
+	if s.body, s.err = decodeBody(raw); s.err != nil {
+		return
+	}
+	s.verdict = s.body.judge(s.step, s.digest)
+	switch {
+	case s.verdict == advances && s.body.taken && len(s.body.state) == 0: // all that is written is who answers it
+		s.err = j.replay(s)
+	case s.verdict == advances:
+		s.err = j.wake(s)
+	}
+}
+
 // judge says what answers to a step mean to a journey of this body.
 func (b *body) judge(step uint32, d digest) verdict {
-	over := b.kind > waits
+	over := b.over()
 	switch {
 	case step+1 == b.step+bit(over) && d == b.digest:
 		return again
 	case step > b.step:
 		return unsure
-	case over || step != b.step || b.taken && d != b.chosen || b.carried && len(b.state) == 0:
+	case over || b.kind == suspends || step != b.step || b.taken && d != b.chosen || b.carried && len(b.state) == 0:
 		return tooLate
 	}
 	return advances
@@ -346,6 +367,11 @@ func (j *Journeys) wake(s *stepping) error {
 	if s.state, err = s.body.waiting(); err != nil {
 		return err
 	}
+	return j.prepare(s)
+}
+
+// prepare finds the plan of the step's journey.
+func (j *Journeys) prepare(s *stepping) error {
 	plan, err := j.config.Catalog.planOf(j.base, s.ref.Realm, s.state.Tree, s.state.Version)
 	if err != nil {
 		return err
@@ -388,11 +414,11 @@ func (j *Journeys) replay(s *stepping) error {
 // give answers by what the journey's record says, which is certain.
 func (j *Journeys) give(s *stepping) {
 	switch {
-	case s.verdict == tooLate, s.body.carried && len(s.body.state) == 0,
-		s.body.kind > waits && (s.body.end == nil || !j.config.Now().Before(s.body.expires)):
+	case s.verdict == tooLate, (s.body.carried || s.body.kind == suspends) && len(s.body.state) == 0,
+		s.body.over() && (s.body.end == nil || !j.config.Now().Before(s.body.expires)):
 		s.err = journey.ErrGone
 		return
-	case s.body.kind > waits:
+	case s.body.over():
 		s.reply = s.body.end.reply(s.ref.Realm)
 	default:
 		state, err := s.body.waiting()

@@ -85,9 +85,11 @@ func (k byStore) find(ctx context.Context, s *stepping) error {
 	}
 	t, err := k.config.Stored.Token(ctx, token.Journey, token.ID(s.id), max(s.ref.Index, known))
 	switch {
-	case errors.Is(err, token.ErrNotFound) && s.traced():
+	case errors.Is(err, token.ErrNotFound) && (s.traced() || s.comes() && s.m.back.Seq == 0):
 		s.kept = &kept{}
 		return nil
+	case errors.Is(err, token.ErrNotFound) && s.comes():
+		return journey.ErrSuspended
 	case errors.Is(err, token.ErrNotFound):
 		return journey.ErrGone
 	case err != nil:
@@ -151,7 +153,7 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 		return errNoStore
 	}
 	now := k.config.Now()
-	if b.kind > waits { // the reply is not given for longer
+	if b.over() { // the reply is not given for longer
 		ended := *b
 		ended.expires = now.Add(replyGrace)
 		b = &ended
@@ -192,7 +194,7 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 // missing could be begun again.
 func (k byStore) lasts(s *stepping, b *body) time.Time {
 	end := s.ref.Expires
-	if b.kind == waits && b.expires.After(end) {
+	if !b.over() && b.expires.After(end) {
 		end = b.expires
 	}
 	if end = end.Add(slotGrace); end.Before(s.kept.Expires) {

@@ -194,6 +194,14 @@ type ResumeRequest struct {
 	Session *session.Session
 }
 
+// ResumeSuspendedRequest goes on with a suspended journey.
+type ResumeSuspendedRequest struct {
+	Realm   realm.Name
+	ID      SuspendedID
+	Request node.Request
+	Session *session.Session
+}
+
 // Reply is the answer to a StartRequest or ResumeRequest: exactly one of Ask
 // and Done is set.
 type Reply struct {

@@ -116,6 +116,8 @@ func validation(d *draft) []attribute {
 // own are the attributes of the document "sojourn".
 func own(d *draft) []attribute {
 	return []attribute{
+		not(flag("journeys", "resumeElsewhere", nil), &d.ResumesHere).
+			does("a suspended journey can be resumed in any browser and on any device; if not, the browser in which it was suspended must bring a cookie"),
 		replicas("journeys", "replicas", &d.JourneyReplicas).
 			does("how many members hold a journey in memory: 1 loses it with its member, as AM does, 3 outlive one, 5 two"),
 	}

@@ -32,6 +32,10 @@ type Settings struct {
 	// SuspendDuration is how long a suspended journey can be resumed, unless its
 	// node says so (trees.suspendedAuthenticationTimeout).
 	SuspendDuration time.Duration
+	// ResumesHere lets a suspended journey be resumed only by the browser in which
+	// it was suspended (journeys.resumeElsewhere=false of the document "sojourn":
+	// with AM the link is enough, which may be opened on another device).
+	ResumesHere bool
 	// LoginPage is the page that suspended journeys are resumed at, a URL;
 	// empty for the server's own (general.externalLoginPageUrl).
 	LoginPage string
