@@ -187,7 +187,7 @@ func TestSuspendOnce(t *testing.T) {
 	for _, tree := range []string{"Mail", "Link", "Twice"} {
 		t.Run(tree, func(t *testing.T) {
 			overStores(t, func(t *testing.T, in where) {
-				for seed := range uint64(20) {
+				for seed := range uint64(6) {
 					synctest.Test(t, func(t *testing.T) { suspendOnce(t, in, tree, seed) })
 				}
 			})
@@ -235,7 +235,7 @@ func suspendOnce(t *testing.T, in where, tree string, seed uint64) {
 // unavailable may try again until it was.
 func TestSuspendUnderFaults(t *testing.T) {
 	overStores(t, func(t *testing.T, in where) {
-		for seed := range uint64(40) {
+		for seed := range uint64(15) {
 			synctest.Test(t, func(t *testing.T) {
 				c, sent := mailing(t, in, 3)
 				defer c.close()

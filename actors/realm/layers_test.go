@@ -61,6 +61,7 @@ var samples = map[string][]string{
 	"amSessionPropertyWhitelist sessionPropertyWhitelist":                    {`["a","b"]`, `[]`},
 	"validation validGotoDestinations":                                       {`["https://a.example/*"]`, `[]`},
 	"sojourn journeys.replicas":                                              {"1", "3", `"5"`},
+	"sojourn journeys.resumeElsewhere":                                       {"true", "false", `"false"`},
 	"platform cookieDomains":                                                 {`["a.example"]`, `[]`},
 	"platform locale":                                                        {`"de"`, `"en_GB"`},
 	"rest csrfFilterEnabled":                                                 {"true", "false"},
