@@ -18,8 +18,7 @@ const (
 )
 
 // suspendedGone is AM's answer to an id of a suspended journey that is unknown,
-// used or expired: clients look for the class name. Journeys of this server
-// never suspend, so every id is unknown.
+// used or expired: clients look for the class name.
 const suspendedGone = "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: " +
 	"Token not found. It may have expired."
 
@@ -43,6 +42,9 @@ func (h *Handler) authenticate(c *call) error {
 	if !c.settings.Enabled {
 		return journey.ErrNoRealm
 	}
+	if id := c.query.get("suspendedId"); in.Empty && id != "" {
+		return h.resumeSuspended(c, journey.SuspendedID(id))
+	}
 	if in.Empty {
 		if !h.cfg.Begins(c.context()) {
 			return errBusy
@@ -53,9 +55,6 @@ func (h *Handler) authenticate(c *call) error {
 }
 
 func (h *Handler) start(c *call) error {
-	if c.query.get("suspendedId") != "" {
-		return fault{status: 401, message: suspendedGone}
-	}
 	wanted, err := c.index()
 	if err != nil {
 		return err
@@ -91,6 +90,22 @@ func (h *Handler) start(c *call) error {
 		ForceAuth:  wanted.force || c.query.get("ForceAuth") == "true",
 		Username:   username,
 		Password:   password,
+	})
+	if err != nil {
+		return err
+	}
+	return h.answer(c, reply, token)
+}
+
+// resumeSuspended goes on with a suspended journey. What else the link names, the
+// journey knows.
+func (h *Handler) resumeSuspended(c *call, id journey.SuspendedID) error {
+	current, token, err := c.currentSession()
+	if err != nil {
+		return err
+	}
+	reply, err := h.cfg.Journeys.ResumeSuspended(c.context(), journey.ResumeSuspendedRequest{
+		Realm: c.realm, ID: id, Request: c.nodeRequest(current), Session: current,
 	})
 	if err != nil {
 		return err

@@ -216,7 +216,7 @@ func TestSettings(t *testing.T) {
 			`{"_id":"amSessionPropertyWhitelist","_rev":"#","_type":{"_id":"amSessionPropertyWhitelist","name":"Session Property Whitelist Service","collection":false},`+
 			`"sessionPropertyWhitelist":["AMCtxId"],"whitelistedQueryProperties":[]},`+
 			`{"_id":"validation","_rev":"#","_type":{"_id":"validation","name":"Validation Service","collection":false},"validGotoDestinations":[]},`+
-			`{"_id":"sojourn","_rev":"2","_type":{"_id":"sojourn","name":"Sojourn","collection":false},"journeys":{"replicas":5}}]}`)
+			`{"_id":"sojourn","_rev":"2","_type":{"_id":"sojourn","name":"Sojourn","collection":false},"journeys":{"replicas":5,"resumeElsewhere":true}}]}`)
 	r.want("below a service", asked{path: path + "services/session?_action=nextdescendents", header: bearer(operatorToken)}, 200, `{"result":[]}`)
 	r.want("below none", asked{path: path + "services/email?_action=nextdescendents", header: bearer(operatorToken)}, 404,
 		`{"code":404,"reason":"Not Found","message":"Resource 'services/email' not found"}`)

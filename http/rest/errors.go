@@ -69,6 +69,8 @@ func faultOf(err error) (fault, bool) {
 		return own, true
 	case errors.Is(err, journey.ErrGone):
 		return timedOut(), true
+	case errors.Is(err, journey.ErrSuspended):
+		return fault{status: 401, message: suspendedGone}, true
 	case errors.Is(err, journey.ErrNoTree):
 		return fault{status: 400, message: journey.ErrNoTree.Error()}, true
 	case errors.Is(err, journey.ErrLevel):

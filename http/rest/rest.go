@@ -24,6 +24,9 @@ import (
 type Journeys interface {
 	Start(ctx context.Context, r journey.StartRequest) (journey.Reply, error)
 	Resume(ctx context.Context, r journey.ResumeRequest) (journey.Reply, error)
+	// ResumeSuspended goes on with a suspended journey, once. It is
+	// journey.ErrSuspended for an id that is not known, was used or has expired.
+	ResumeSuspended(ctx context.Context, r journey.ResumeSuspendedRequest) (journey.Reply, error)
 }
 
 // Sessions finds authenticated sessions.

@@ -223,6 +223,10 @@ func (noJourneys) Resume(context.Context, journey.ResumeRequest) (journey.Reply,
 	return journey.Reply{}, errNoJourneys
 }
 
+func (noJourneys) ResumeSuspended(context.Context, journey.ResumeSuspendedRequest) (journey.Reply, error) {
+	return journey.Reply{}, errNoJourneys
+}
+
 // memorySessions is the slow, obvious keeper of sessions. fail, when set, is
 // what every call answers.
 type memorySessions struct {

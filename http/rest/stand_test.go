@@ -24,10 +24,12 @@ var (
 	tokens  = session.Keys{Secret: []byte("secret"), Mark: []byte("mark")}
 )
 
-// journeys is a Journeys of two functions.
+// journeys is a Journeys of functions.
 type journeys struct {
 	start  func(context.Context, journey.StartRequest) (journey.Reply, error)
 	resume func(context.Context, journey.ResumeRequest) (journey.Reply, error)
+	// back is ResumeSuspended, which knows no id when it is nil.
+	back func(context.Context, journey.ResumeSuspendedRequest) (journey.Reply, error)
 }
 
 func (j *journeys) Start(ctx context.Context, r journey.StartRequest) (journey.Reply, error) {
@@ -36,6 +38,13 @@ func (j *journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 
 func (j *journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey.Reply, error) {
 	return j.resume(ctx, r)
+}
+
+func (j *journeys) ResumeSuspended(ctx context.Context, r journey.ResumeSuspendedRequest) (journey.Reply, error) {
+	if j.back == nil {
+		return journey.Reply{}, journey.ErrSuspended
+	}
+	return j.back(ctx, r)
 }
 
 // sessions knows the sessions that it holds and notes which are touched.

@@ -309,12 +309,25 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		Rand:       rand.Reader,
 		MaxWaiting: int64(c.Limits.Journeys),
 		MaxStored:  4 * int64(c.Limits.Journeys), // on disk
+		LoginPage:  loginPage(c.HTTP),
 	})
 	if err != nil {
 		return fmt.Errorf("start journeys: %w", err)
 	}
 	d.near.handle(callJourneys, d.journeys.Serve)
 	return nil
+}
+
+// loginPage is where this server's own links to log in lead: AM's page for it.
+func loginPage(h config.HTTP) string {
+	url := h.PublicURL
+	if url == "" {
+		url = "http://" + h.Addr
+		if h.TLSCert != "" {
+			url = "https://" + h.Addr
+		}
+	}
+	return url + h.Path + "/XUI/"
 }
 
 func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
