@@ -247,3 +247,38 @@ func TestKeysThatAreKnownToOthers(t *testing.T) {
 		t.Error("a token is in the log")
 	}
 }
+
+// TestSessionsOfAMGoOn: who is logged in at an AM is logged in here, until the
+// day that is configured; and a logout is final, for every token of the session
+// and after a restart.
+func TestSessionsOfAMGoOn(t *testing.T) {
+	p := newPlace(t)
+	am, settings := newAMKeys(t, p.dir)
+	m := p.start(t, settings...)
+	realmWith(t, m, "held", map[string]any{"general.statelessSessionsEnabled": true})
+	one, two := wire.TokenID(am.session(t, "held", "one")), wire.TokenID(am.session(t, "held", "two"))
+	valid := func(token wire.TokenID, want bool) {
+		t.Helper()
+		if v, err := m.client(t).Peek(t.Context(), token); err != nil || v.Valid != want || want && v.UID != "user0" {
+			t.Errorf("valid: %+v, %v; want %v", v, err, want)
+		}
+	}
+	valid(one, true)
+	valid(two, true)
+	if reply, err := m.client(t).Start(t.Context(), client.Journey{Realm: "/held", Tree: "Steps", Session: one}); err != nil || reply.Success == nil {
+		t.Errorf("who has a session is asked to log in: %+v, %v", reply, err)
+	}
+	if ended, err := m.client(t).Logout(t.Context(), one); err != nil || !ended {
+		t.Errorf("logout: %v, %v", ended, err)
+	}
+	again := wire.TokenID(am.session(t, "held", "one"))
+	valid(one, false)
+	valid(again, false)
+	m.kill(t)
+	m = p.start(t, settings...)
+	valid(again, false)
+	valid(two, true)
+	m.terminate(t)
+	m = p.start(t, append(settings, "--set", "migration.until="+time.Now().AddDate(0, 0, -2).Format(time.DateOnly))...)
+	valid(two, false)
+}
