@@ -1,6 +1,7 @@
 package clientside
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
@@ -14,8 +15,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-
-	josecipher "github.com/go-jose/go-jose/v4/cipher"
 
 	"sojourn/actors/realm"
 )
@@ -156,7 +155,7 @@ type worker struct {
 	Key
 	headers [layers]string // encoded; empty where the algorithm has no such form
 	block   cipher.Block   // of KeyWrap
-	aead    cipher.AEAD    // of Direct
+	content content        // of Direct
 }
 
 // NewKeys makes keys ready. It refuses a key that does not fit its algorithm, a
@@ -212,7 +211,7 @@ func newWorker(k Key) (*worker, error) {
 	var err error
 	switch k.Algorithm {
 	case Direct:
-		w.aead, err = josecipher.NewCBCHMAC(k.Secret, aes.NewCipher)
+		w.content, err = newContent(k.Secret)
 	case KeyWrap:
 		w.block, err = aes.NewCipher(k.Secret)
 	case OAEP:
@@ -271,8 +270,10 @@ func (k *Keys) active(p Purpose, how realm.ClientSide) (signing, encryption *wor
 
 // open verifies and decrypts a token, down to its claims, which may be packed.
 func (k *Keys) open(p Purpose, text string) (claims []byte, packed bool, err error) {
-	header, rest, _ := strings.Cut(text, ".")
-	f, known := k.forms[header]
+	room := make([]byte, macRoom+len(text))
+	outer := room[macRoom : macRoom+copy(room[macRoom:], text)]
+	header, rest, _ := bytes.Cut(outer, dot)
+	f, known := k.forms[string(header)]
 	switch {
 	case !known:
 		return nil, false, k.unknown(p, header)
@@ -282,19 +283,20 @@ func (k *Keys) open(p Purpose, text string) (claims []byte, packed bool, err err
 		claims, err = f.decrypt(f.layer, rest)
 		return claims, f.layer == packedLayer, err
 	}
-	signed := strings.LastIndexByte(text, '.')
-	if signed <= len(header) || !f.verify(text[:signed], text[signed+1:]) {
+	signed := bytes.LastIndexByte(outer, '.')
+	if signed <= len(header) || !f.verify(room[:macRoom+signed], outer[signed+1:]) {
 		return nil, false, ErrToken
 	}
-	inner, ok := decode(text[len(header)+1 : signed])
-	if !ok {
+	payload := outer[len(header)+1 : signed]
+	inner := make([]byte, b64.DecodedLen(len(payload)))
+	if !decode(inner, payload) {
 		return nil, false, ErrToken
 	}
 	if f.layer != nested {
 		return inner, f.layer == packedLayer, nil
 	}
-	header, rest, _ = strings.Cut(string(inner), ".")
-	within, known := k.forms[header]
+	header, rest, _ = bytes.Cut(inner, dot)
+	within, known := k.forms[string(header)]
 	if !known || within.Purpose != p || !within.encrypts() {
 		return nil, false, ErrToken
 	}
@@ -303,9 +305,10 @@ func (k *Keys) open(p Purpose, text string) (claims []byte, packed bool, err err
 }
 
 // unknown tells a header with a newer kid from one that is not ours.
-func (k *Keys) unknown(p Purpose, header string) error {
-	raw, ok := decode(header[:min(len(header), 512)])
-	if !ok {
+func (k *Keys) unknown(p Purpose, header []byte) error {
+	header = header[:min(len(header), 512)]
+	raw := make([]byte, b64.DecodedLen(len(header)))
+	if !decode(raw, header) {
 		return ErrToken
 	}
 	_, rest, _ := strings.Cut(string(raw), `"kid":"`)
@@ -329,13 +332,19 @@ func isAlgorithm(name string) bool {
 	return false
 }
 
-// b64 takes no spare bits; decode no line ends either.
-var b64 = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // never changed
+//nolint:gochecknoglobals // never changed
+var (
+	// b64 takes no spare bits; decode no line ends either.
+	b64 = base64.RawURLEncoding.Strict()
+	dot = []byte(".")
+)
 
-func decode(text string) ([]byte, bool) {
-	if strings.ContainsAny(text, "\r\n") {
-		return nil, false
+// decode fills dst, which is as long as the text says, and reports whether the
+// text is what dst is spelled as.
+func decode(dst, text []byte) bool {
+	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 || b64.DecodedLen(len(text)) != len(dst) {
+		return false
 	}
-	raw, err := b64.DecodeString(text)
-	return raw, err == nil
+	n, err := b64.Decode(dst, text)
+	return err == nil && n == len(dst)
 }

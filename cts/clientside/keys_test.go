@@ -207,7 +207,7 @@ func TestKeysPrintNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		out.Write(raw)
-		for _, hidden := range []string{string(k.Secret), hex.EncodeToString(k.Secret), base64.StdEncoding.EncodeToString(k.Secret), strings.Trim(fmt.Sprint(k.Secret), "[]")} {
+		for _, hidden := range []string{string(k.Secret), hex.EncodeToString(k.Secret), base64.StdEncoding.EncodeToString(k.Secret), strings.Trim(fmt.Sprintf("%d", k.Secret), "[]")} {
 			if hidden != "" && strings.Contains(out.String(), hidden) {
 				t.Fatalf("%s: %q is shown", k.ID(), hidden)
 			}

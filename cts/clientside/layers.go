@@ -1,19 +1,18 @@
 package clientside
 
 import (
+	"bytes"
 	"crypto"
-	"crypto/aes"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/subtle"
 	"encoding/asn1"
-	"errors"
 	"hash"
 	"io"
 	"math/big"
-	"strings"
 
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 )
@@ -21,17 +20,27 @@ import (
 // sign wraps text into a signed token.
 func (w *worker) sign(l layer, text []byte) ([]byte, error) {
 	header := w.headers[l]
-	out := make([]byte, 0, len(header)+1+b64.EncodedLen(len(text))+1+b64.EncodedLen(512))
+	out := make([]byte, macRoom, macRoom+len(header)+1+b64.EncodedLen(len(text))+1+b64.EncodedLen(maxSignature))
 	out = append(out, header...)
 	out = append(out, '.')
 	out = b64.AppendEncode(out, text)
-	signature, err := w.signature(out)
-	if err != nil {
-		return nil, err
+	var sum [sha256.Size]byte
+	signature := sum[:]
+	if w.Algorithm == HS256 {
+		sum = mac(w.Secret, out)
+	} else {
+		var err error
+		if signature, err = w.signature(out[macRoom:]); err != nil {
+			return nil, err
+		}
 	}
 	out = append(out, '.')
-	return b64.AppendEncode(out, signature), nil
+	return b64.AppendEncode(out, signature)[macRoom:], nil
 }
+
+// maxSignature is about the longest there is, in bytes: that of an RSA key of
+// 4096 bits.
+const maxSignature = 512
 
 // hasher is the hash of a signing algorithm.
 func (a Algorithm) hasher() (crypto.Hash, func() hash.Hash) {
@@ -48,9 +57,9 @@ func (a Algorithm) hasher() (crypto.Hash, func() hash.Hash) {
 func (w *worker) signature(content []byte) ([]byte, error) {
 	id, newHash := w.Algorithm.hasher()
 	if w.Algorithm.Symmetric() {
-		mac := hmac.New(newHash, w.Secret)
-		mac.Write(content)
-		return mac.Sum(nil), nil
+		sum := hmac.New(newHash, w.Secret)
+		sum.Write(content)
+		return sum.Sum(nil), nil
 	}
 	h := newHash()
 	h.Write(content)
@@ -79,20 +88,26 @@ func (w *worker) signature(content []byte) ([]byte, error) {
 
 func half(n *big.Int) *big.Int { return new(big.Int).Rsh(n, 1) }
 
-// verify checks a signature, which must have its one spelling.
-func (w *worker) verify(content, signature string) bool {
-	raw, ok := decode(signature)
-	if !ok {
+// verify checks the signature of what stands behind the first macRoom bytes. It
+// must have its one spelling.
+func (w *worker) verify(signed, signature []byte) bool {
+	raw := make([]byte, b64.DecodedLen(len(signature)))
+	if len(raw) > 2*maxSignature || !decode(raw, signature) {
 		return false
 	}
+	if w.Algorithm == HS256 {
+		sum := mac(w.Secret, signed)
+		return subtle.ConstantTimeCompare(sum[:], raw) == 1
+	}
+	text := signed[macRoom:]
 	id, newHash := w.Algorithm.hasher()
 	if w.Algorithm.Symmetric() {
-		mac := hmac.New(newHash, w.Secret)
-		_, _ = io.WriteString(mac, content)
-		return hmac.Equal(mac.Sum(nil), raw)
+		sum := hmac.New(newHash, w.Secret)
+		sum.Write(text)
+		return hmac.Equal(sum.Sum(nil), raw)
 	}
 	h := newHash()
-	_, _ = io.WriteString(h, content)
+	h.Write(text)
 	digest := h.Sum(nil)
 	switch key := w.Private.(type) {
 	case *rsa.PrivateKey:
@@ -113,13 +128,6 @@ func (w *worker) encrypts() bool {
 	return w.Algorithm == Direct || w.Algorithm == KeyWrap || w.Algorithm == OAEP
 }
 
-// Sizes of A128CBC-HS256 (RFC 7518 section 5.2.3), in bytes.
-const (
-	contentKey = 32
-	nonceSize  = aes.BlockSize
-	tagSize    = 16
-)
-
 // seal wraps claims into an encrypted token.
 func (w *worker) seal(packed bool, claims []byte, random io.Reader) ([]byte, error) {
 	header := w.headers[plain(packed)]
@@ -128,7 +136,7 @@ func (w *worker) seal(packed bool, claims []byte, random io.Reader) ([]byte, err
 		return nil, err
 	}
 	key, nonce := fresh[:contentKey], fresh[contentKey:]
-	aead, wrapped := w.aead, []byte(nil)
+	by, wrapped := w.content, []byte(nil)
 	var err error
 	switch w.Algorithm {
 	case KeyWrap:
@@ -138,66 +146,69 @@ func (w *worker) seal(packed bool, claims []byte, random io.Reader) ([]byte, err
 		wrapped, err = rsa.EncryptOAEP(sha256.New(), random, &private.PublicKey, key, nil)
 	default:
 	}
-	if err == nil && aead == nil {
-		aead, err = josecipher.NewCBCHMAC(key, aes.NewCipher)
+	if err == nil && w.Algorithm != Direct {
+		by, err = newContent(key)
 	}
 	if err != nil {
 		return nil, err
 	}
-	sealed := aead.Seal(nil, nonce, claims, []byte(header))
-	text, tag := sealed[:len(sealed)-tagSize], sealed[len(sealed)-tagSize:]
+	text, tag := by.seal(header, nonce, claims)
 	out := make([]byte, 0, len(header)+4+b64.EncodedLen(len(wrapped))+b64.EncodedLen(nonceSize)+b64.EncodedLen(len(text))+b64.EncodedLen(tagSize))
 	out = append(out, header...)
-	for _, part := range [][]byte{wrapped, nonce, text, tag} {
+	for _, part := range [...][]byte{wrapped, nonce, text, tag[:tagSize]} {
 		out = append(out, '.')
 		out = b64.AppendEncode(out, part)
 	}
 	return out, nil
 }
 
-var errContentKey = errors.New("not a content key")
-
 // decrypt reads the parts of an encrypted token behind its header.
-func (w *worker) decrypt(l layer, text string) ([]byte, error) {
-	var parts [4][]byte
-	for i := range parts {
-		part, rest, more := strings.Cut(text, ".")
-		raw, ok := decode(part)
-		if !ok || more != (i < len(parts)-1) {
-			return nil, ErrToken
-		}
-		parts[i], text = raw, rest
-	}
-	wrapped, nonce, sealed, tag := parts[0], parts[1], parts[2], parts[3]
-	if len(nonce) != nonceSize || len(tag) != tagSize {
+func (w *worker) decrypt(l layer, text []byte) ([]byte, error) {
+	wrapped, text, _ := bytes.Cut(text, dot)
+	nonce, text, _ := bytes.Cut(text, dot)
+	sealed, sum, _ := bytes.Cut(text, dot)
+	if len(nonce) != b64.EncodedLen(nonceSize) || len(sum) != b64.EncodedLen(tagSize) {
 		return nil, ErrToken
 	}
-	aead := w.aead
-	var key []byte
-	var err error
-	switch w.Algorithm {
-	case KeyWrap:
-		key, err = josecipher.KeyUnwrap(w.block, wrapped)
-	case OAEP:
-		private := w.Private.(*rsa.PrivateKey) //nolint:errcheck,forcetypeassert // checked by fits
-		key, err = rsa.DecryptOAEP(sha256.New(), nil, private, wrapped, nil)
-	default:
-		if len(wrapped) > 0 {
-			err = errContentKey
-		}
-	}
-	if err == nil && aead == nil {
-		if len(key) != contentKey {
-			return nil, ErrToken
-		}
-		aead, err = josecipher.NewCBCHMAC(key, aes.NewCipher)
-	}
+	by, err := w.unwrap(wrapped)
 	if err != nil {
 		return nil, ErrToken
 	}
-	claims, err := aead.Open(nil, nonce, append(sealed, tag...), []byte(w.headers[l]))
-	if err != nil {
+	var tag [tagSize]byte
+	if !decode(tag[:], sum) {
+		return nil, ErrToken
+	}
+	claims, ok := by.open(w.headers[l], b64.DecodedLen(len(sealed)), tag[:], func(iv, ciphertext []byte) bool {
+		return decode(iv, nonce) && decode(ciphertext, sealed)
+	})
+	if !ok {
 		return nil, ErrToken
 	}
 	return claims, nil
+}
+
+// unwrap is the encryption of a token whose wrapped key is given as text.
+func (w *worker) unwrap(wrapped []byte) (content, error) {
+	if w.Algorithm == Direct {
+		if len(wrapped) > 0 {
+			return content{}, ErrToken
+		}
+		return w.content, nil
+	}
+	raw := make([]byte, b64.DecodedLen(len(wrapped)))
+	if !decode(raw, wrapped) {
+		return content{}, ErrToken
+	}
+	var key []byte
+	var err error
+	if w.Algorithm == KeyWrap {
+		key, err = josecipher.KeyUnwrap(w.block, raw)
+	} else {
+		private := w.Private.(*rsa.PrivateKey) //nolint:errcheck,forcetypeassert // checked by fits
+		key, err = rsa.DecryptOAEP(sha256.New(), nil, private, raw, nil)
+	}
+	if err != nil || len(key) != contentKey {
+		return content{}, ErrToken
+	}
+	return newContent(key)
 }

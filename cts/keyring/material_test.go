@@ -175,7 +175,7 @@ func TestSecretsPrintNothing(t *testing.T) {
 		fmt.Fprintf(&out, verb, s)
 	}
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "keys", s)
-	for _, hidden := range []string{hex.EncodeToString(s.Active), string(s.Active), strings.Trim(fmt.Sprint(s.Active[:5]), "[]"), base64.StdEncoding.EncodeToString(s.Active)} {
+	for _, hidden := range []string{hex.EncodeToString(s.Active), string(s.Active), strings.Trim(fmt.Sprintf("%d", s.Active[:5]), "[]"), base64.StdEncoding.EncodeToString(s.Active)} {
 		if strings.Contains(out.String(), hidden) {
 			t.Errorf("%q is shown in %s", hidden, out.String())
 		}
