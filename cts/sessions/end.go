@@ -151,7 +151,7 @@ func (s *Service) Expel(ctx context.Context, why session.Cause, r realm.Name, us
 // skew is how far the clocks of members may be apart, so that a session of a
 // user who is expelled does not seem to be made later than that. Nobody logs in
 // as that user meanwhile.
-const skew = 10 * time.Second
+const skew = 2 * time.Second
 
 func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name, username string, at time.Time) error {
 	if err := s.config.Store.DenyUser(ctx, r, username, at, at.Add(session.MaxHolderLife)); err != nil {

@@ -252,7 +252,7 @@ func (w *twin) endAllOf(t *rapid.T) {
 	expel := rapid.Bool().Draw(t, "expel")
 	do, at := w.s.EndAllOf, now
 	if expel {
-		do, at = w.s.Expel, now.Add(10*time.Second)
+		do, at = w.s.Expel, now.Add(2*time.Second)
 	}
 	if err := do(w.ctx, session.Cause{Reason: session.Destroyed}, "/alpha", strings.ToUpper(user)); err != nil {
 		t.Fatal(err)

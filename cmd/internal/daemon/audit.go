@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 
 	"sojourn/cmd/internal/config"
+	"sojourn/cts/feed"
 )
 
 // audit is where lines of the audit go.
@@ -55,6 +57,21 @@ func (h asDebug) Enabled(ctx context.Context, _ slog.Level) bool {
 func (h asDebug) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = slog.LevelDebug
 	return h.Handler.Handle(ctx, r) //nolint:wrapcheck // slog's own
+}
+
+// hear tells the audit of what became of sessions by nobody's doing.
+func (d *Daemon) hear(ctx context.Context, from *feed.Listener) {
+	for {
+		change, err := from.Next(ctx)
+		switch {
+		case errors.Is(err, feed.ErrMissed):
+			d.config.Log.Warn("sessions may have timed out that the audit does not know of")
+		case err != nil:
+			return
+		default:
+			d.sessions.Heard(change.Event)
+		}
+	}
 }
 
 func (a audit) close() error {

@@ -163,6 +163,8 @@ func (d *Daemon) follow(catalog *actors.Catalog) {
 	var ctx context.Context
 	ctx, d.unfollow = context.WithCancel(context.Background())
 	leads := func() bool { return d.store.Metrics().Leader }
+	ended := d.changes.Listen()
+	d.ledger.Go(func() { d.hear(ctx, ended) })
 	d.ledger.Go(func() { catalog.Tend(ctx) })
 	d.ledger.Go(func() { d.registry.follow(ctx) })
 	d.ledger.Go(func() { d.keys.tend(ctx, leads) })
