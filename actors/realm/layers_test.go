@@ -177,8 +177,7 @@ func TestLayers(t *testing.T) {
 		l := realm.Layers{Process: realm.DefaultDeployment(), Global: global.documents(true), Own: own.documents(false)}
 		settings, err := l.Settings()
 		if err != nil {
-			var fault *realm.SettingError
-			if !errors.As(err, &fault) {
+			if _, ok := errors.AsType[*realm.SettingError](err); !ok {
 				t.Fatal(err)
 			}
 			return // what does not fit together has its own tests

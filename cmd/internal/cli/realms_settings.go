@@ -165,9 +165,7 @@ func (f *settingsFile) put(id string, body json.RawMessage) {
 // documents are those of the file by their ids.
 func (f *settingsFile) documents() map[string]json.RawMessage {
 	all := map[string]json.RawMessage{}
-	for id, body := range f.Service {
-		all[id] = body
-	}
+	maps.Copy(all, f.Service)
 	for name, body := range f.Server {
 		all[serverPrefix+name] = body
 	}

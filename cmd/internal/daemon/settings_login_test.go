@@ -26,9 +26,9 @@ func (s *site) believing() {
 	s.tree("Believing", nameAsked)
 }
 
-func journeyEffects() map[string]func(*site, *testing.T) {
-	return map[string]func(*site, *testing.T){
-		"authentication trees.authenticationSessionsMaxDuration": func(s *site, t *testing.T) {
+func journeyEffects() map[string]func(*testing.T, *site) {
+	return map[string]func(*testing.T, *site){
+		"authentication trees.authenticationSessionsMaxDuration": func(t *testing.T, s *site) {
 			lasts := func() float64 {
 				claims := s.claims(s.begin(""))
 				return claims["exp"].(float64) - claims["iat"].(float64)
@@ -45,7 +45,7 @@ func journeyEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%v seconds in the realm", got)
 			}
 		},
-		"authentication trees.authenticationTreeCookieHttpOnly": func(s *site, t *testing.T) {
+		"authentication trees.authenticationTreeCookieHttpOnly": func(t *testing.T, s *site) {
 			cookie := "iPlanetDirectoryPro=" + s.token()
 			if a := s.begin("", "Cookie", cookie); a.status != http.StatusOK || a.member(t, "tokenId") != "" {
 				t.Errorf("%d %s", a.status, a.text)
@@ -55,14 +55,14 @@ func journeyEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 		},
-		"authentication general.defaultAuthLevel": func(s *site, t *testing.T) {
+		"authentication general.defaultAuthLevel": func(t *testing.T, s *site) {
 			before := s.stored(s.token()).AuthLevel
 			s.set(realm.DocumentAuthentication, `{"general":{"defaultAuthLevel":4}}`)
 			if got := s.stored(s.token()).AuthLevel; before != 0 || got != 4 {
 				t.Errorf("level %d, then %d", before, got)
 			}
 		},
-		"authentication general.locale": func(s *site, t *testing.T) {
+		"authentication general.locale": func(t *testing.T, s *site) {
 			s.node(anyone, "UsernameCollectorNode", "{}")
 			s.node(greeting, "PageNode", `{"pageHeader":{"en":"Hello","de":"Hallo","fr":"Salut"},"pageDescription":{},"nodes":[{"_id":"`+anyone+`","nodeType":"UsernameCollectorNode","displayName":"Name"}]}`)
 			s.tree("Greeting", `{"entryNodeId":"`+greeting+`","nodes":{"`+greeting+`":{"nodeType":"PageNode","displayName":"Page","connections":{"outcome":"`+success+`"}}}}`)
@@ -77,7 +77,7 @@ func journeyEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 		},
-		"authentication core.orgConfig": func(s *site, t *testing.T) {
+		"authentication core.orgConfig": func(t *testing.T, s *site) {
 			s.believing()
 			if a := s.begin(""); !strings.Contains(a.text, "PasswordCallback") {
 				t.Errorf("%d %s", a.status, a.text)
@@ -90,7 +90,7 @@ func journeyEffects() map[string]func(*site, *testing.T) {
 	}
 }
 
-func lockoutEffects() map[string]func(*site, *testing.T) {
+func lockoutEffects() map[string]func(*testing.T, *site) {
 	const on = `{"accountlockout":{"loginFailureLockoutMode":true,`
 	// fails logs in with a wrong password, and returns what the client is told.
 	fails := func(s *site) string {
@@ -103,8 +103,8 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 	}
 	fresh := func(s *site) { s.t.Helper(); s.user(func(*identity.Identity) {}) }
 	locked := func(s *site) bool { s.t.Helper(); return s.user(nil).Locked(time.Now()) }
-	return map[string]func(*site, *testing.T){
-		"authentication accountlockout.loginFailureLockoutMode": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"authentication accountlockout.loginFailureLockoutMode": func(t *testing.T, s *site) {
 			fresh(s)
 			s.set(realm.DocumentAuthentication, `{"accountlockout":{"loginFailureCount":1}}`)
 			if fails(s); locked(s) {
@@ -115,7 +115,7 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 				t.Error("not locked")
 			}
 		},
-		"authentication accountlockout.loginFailureCount": func(s *site, t *testing.T) {
+		"authentication accountlockout.loginFailureCount": func(t *testing.T, s *site) {
 			fresh(s)
 			s.set(realm.DocumentAuthentication, on+`"loginFailureCount":2}}`)
 			if fails(s); locked(s) {
@@ -125,7 +125,7 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 				t.Error("not locked by the second")
 			}
 		},
-		"authentication accountlockout.loginFailureDuration": func(s *site, t *testing.T) {
+		"authentication accountlockout.loginFailureDuration": func(t *testing.T, s *site) {
 			once := func(who *identity.Identity) {
 				who.Failures = identity.Failures{Count: 1, Since: time.Now().Add(-10 * time.Minute)}
 			}
@@ -140,7 +140,7 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 				t.Error("a failure of ten minutes ago does not count")
 			}
 		},
-		"authentication accountlockout.lockoutDuration": func(s *site, t *testing.T) {
+		"authentication accountlockout.lockoutDuration": func(t *testing.T, s *site) {
 			fresh(s)
 			s.set(realm.DocumentAuthentication, on+`"loginFailureCount":1,"lockoutDuration":30}}`)
 			fails(s)
@@ -149,7 +149,7 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("locked for %v", until)
 			}
 		},
-		"authentication accountlockout.lockoutDurationMultiplier": func(s *site, t *testing.T) {
+		"authentication accountlockout.lockoutDurationMultiplier": func(t *testing.T, s *site) {
 			s.user(func(who *identity.Identity) { who.Failures = identity.Failures{Locks: 1} })
 			s.set(realm.DocumentAuthentication, on+`"loginFailureCount":1,"lockoutDuration":10,"lockoutDurationMultiplier":3}}`)
 			fails(s)
@@ -157,7 +157,7 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("locked for %v", until)
 			}
 		},
-		"authentication accountlockout.lockoutWarnUserCount": func(s *site, t *testing.T) {
+		"authentication accountlockout.lockoutWarnUserCount": func(t *testing.T, s *site) {
 			fresh(s)
 			s.set(realm.DocumentAuthentication, on+`"loginFailureCount":5}}`)
 			if told := fails(s); strings.Contains(told, "Warning") {
@@ -171,26 +171,26 @@ func lockoutEffects() map[string]func(*site, *testing.T) {
 	}
 }
 
-func loginEffects() map[string]func(*site, *testing.T) {
+func loginEffects() map[string]func(*testing.T, *site) {
 	serverinfo := func(s *site, name string) string {
 		s.t.Helper()
 		return s.do(http.MethodGet, below+"/serverinfo/*", "").member(s.t, "zeroPageLogin", name)
 	}
 	asked := func(a answered) bool { return strings.Contains(a.text, "callbacks") }
-	return map[string]func(*site, *testing.T){
-		"authentication postauthprocess.loginSuccessUrl": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"authentication postauthprocess.loginSuccessUrl": func(t *testing.T, s *site) {
 			s.set(realm.DocumentAuthentication, `{"postauthprocess":{"loginSuccessUrl":["/home","/other"]}}`)
 			if got := s.login().member(t, "successUrl"); got != "/home" {
 				t.Error(got)
 			}
 		},
-		"authentication postauthprocess.loginFailureUrl": func(s *site, t *testing.T) {
+		"authentication postauthprocess.loginFailureUrl": func(t *testing.T, s *site) {
 			s.set(realm.DocumentAuthentication, `{"postauthprocess":{"loginFailureUrl":["/sorry"]}}`)
 			if got := s.login("X-OpenAM-Password", "wrong").member(t, "detail", "failureUrl"); got != "/sorry" {
 				t.Error(got)
 			}
 		},
-		"authentication postauthprocess.userAttributeSessionMapping": func(s *site, t *testing.T) {
+		"authentication postauthprocess.userAttributeSessionMapping": func(t *testing.T, s *site) {
 			s.set(realm.DocumentAuthentication, `{"postauthprocess":{"userAttributeSessionMapping":["mail|user.mail","mail|AuthLevel","none|user.none"]}}`)
 			x := s.stored(s.token())
 			if got := x.Properties["user.mail"]; got != "demo@example.com" {
@@ -203,7 +203,7 @@ func loginEffects() map[string]func(*site, *testing.T) {
 				t.Error("an attribute that the user lacks was set")
 			}
 		},
-		"authentication userprofile.dynamicProfileCreation": func(s *site, t *testing.T) {
+		"authentication userprofile.dynamicProfileCreation": func(t *testing.T, s *site) {
 			s.believing()
 			stranger := []string{"X-OpenAM-Username", "stranger"}
 			if got := s.begin("Believing", stranger...).member(t, "message"); got != "User Requires Profile to Login" {
@@ -214,7 +214,7 @@ func loginEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 		},
-		"authentication security.addClearSiteDataHeader": func(s *site, t *testing.T) {
+		"authentication security.addClearSiteDataHeader": func(t *testing.T, s *site) {
 			if got := s.sessions("logout", s.token()).header["Clear-Site-Data"]; len(got) != 1 {
 				t.Errorf("%q", got)
 			}
@@ -223,14 +223,14 @@ func loginEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%q", got)
 			}
 		},
-		"authentication security.zeroPageLoginEnabled": func(s *site, t *testing.T) {
+		"authentication security.zeroPageLoginEnabled": func(t *testing.T, s *site) {
 			before := serverinfo(s, "enabled")
 			s.set(realm.DocumentAuthentication, `{"security":{"zeroPageLoginEnabled":true}}`)
 			if got := serverinfo(s, "enabled"); before != "false" || got != "true" {
 				t.Errorf("%s, then %s", before, got)
 			}
 		},
-		"authentication security.zeroPageLoginReferrerWhiteList": func(s *site, t *testing.T) {
+		"authentication security.zeroPageLoginReferrerWhiteList": func(t *testing.T, s *site) {
 			const listed = "https://app.example.com/login"
 			if a := s.login("Referer", "https://other.example.com/"); asked(a) {
 				t.Errorf("without a list: %s", a.text)
@@ -246,7 +246,7 @@ func loginEffects() map[string]func(*site, *testing.T) {
 				t.Error(got)
 			}
 		},
-		"authentication security.zeroPageLoginAllowedWithoutReferrer": func(s *site, t *testing.T) {
+		"authentication security.zeroPageLoginAllowedWithoutReferrer": func(t *testing.T, s *site) {
 			s.set(realm.DocumentAuthentication, `{"security":{"zeroPageLoginAllowedWithoutReferrer":false}}`)
 			if a := s.login(); !asked(a) {
 				t.Errorf("without: %s", a.text)
@@ -258,7 +258,7 @@ func loginEffects() map[string]func(*site, *testing.T) {
 				t.Error(got)
 			}
 		},
-		"validation validGotoDestinations": func(s *site, t *testing.T) {
+		"validation validGotoDestinations": func(t *testing.T, s *site) {
 			goto_ := func() string {
 				return s.do(http.MethodPost, below+"/users?_action=validateGoto", `{"goto":"https://app.example.com/x"}`,
 					"iPlanetDirectoryPro", s.token()).member(t, "successURL")

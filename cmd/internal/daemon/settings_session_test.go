@@ -10,11 +10,11 @@ import (
 	"sojourn/actors/realm"
 )
 
-func sessionEffects() map[string]func(*site, *testing.T) {
+func sessionEffects() map[string]func(*testing.T, *site) {
 	// properties are those that a client is shown.
 	properties := func(s *site) string { s.t.Helper(); return s.sessions("getSessionProperties", s.token()).text }
-	return map[string]func(*site, *testing.T){
-		"session dynamic.maxSessionTime": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"session dynamic.maxSessionTime": func(t *testing.T, s *site) {
 			s.global(realm.DocumentSession, `{"dynamic":{"maxSessionTime":50}}`)
 			if got := s.sessions("refresh", s.token()).member(t, "maxsessiontime"); got != "50" {
 				t.Errorf("%s minutes for all realms", got)
@@ -30,7 +30,7 @@ func sessionEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%s minutes for the user", got)
 			}
 		},
-		"session dynamic.maxIdleTime": func(s *site, t *testing.T) {
+		"session dynamic.maxIdleTime": func(t *testing.T, s *site) {
 			s.set(realm.DocumentSession, `{"dynamic":{"maxIdleTime":11}}`)
 			if got := s.sessions("refresh", s.token()).member(t, "maxidletime"); got != "11" {
 				t.Errorf("%s minutes in the realm", got)
@@ -42,14 +42,14 @@ func sessionEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%s minutes for the user", got)
 			}
 		},
-		"session general.latestAccessTimeUpdateFrequency": func(s *site, t *testing.T) {
+		"session general.latestAccessTimeUpdateFrequency": func(t *testing.T, s *site) {
 			s.set(realm.DocumentSession, `{"general":{"latestAccessTimeUpdateFrequency":17}}`)
 			x := s.stored(s.token())
 			if at := x.LastAccess; x.Policy.TouchDue(at, at.Add(16*time.Second)) || !x.Policy.TouchDue(at, at.Add(17*time.Second)) {
 				t.Errorf("written every %v", x.Policy.TouchInterval)
 			}
 		},
-		"session search.maxSessionListSize": func(s *site, t *testing.T) {
+		"session search.maxSessionListSize": func(t *testing.T, s *site) {
 			s.token()
 			s.token()
 			s.set(realm.DocumentSession, `{"search":{"maxSessionListSize":1}}`)
@@ -58,13 +58,13 @@ func sessionEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%s sessions are listed", got)
 			}
 		},
-		"session sessionPropertyWhitelist": func(s *site, t *testing.T) {
+		"session sessionPropertyWhitelist": func(t *testing.T, s *site) {
 			s.set(realm.DocumentSession, `{"sessionPropertyWhitelist":["UserId"]}`)
 			if got := properties(s); got != `{"UserId":"demo"}` {
 				t.Error(got)
 			}
 		},
-		"amSessionPropertyWhitelist sessionPropertyWhitelist": func(s *site, t *testing.T) {
+		"amSessionPropertyWhitelist sessionPropertyWhitelist": func(t *testing.T, s *site) {
 			if got := properties(s); !strings.HasPrefix(got, `{"AMCtxId":`) {
 				t.Error(got)
 			}
@@ -80,7 +80,7 @@ func sessionEffects() map[string]func(*site, *testing.T) {
 	}
 }
 
-func quotaEffects() map[string]func(*site, *testing.T) {
+func quotaEffects() map[string]func(*testing.T, *site) {
 	const (
 		on    = `"quotas":{"iplanet-am-session-enable-session-constraint":"ON"`
 		class = `,"behaviourWhenQuotaExhausted":"org.forgerock.openam.session.service.`
@@ -114,8 +114,8 @@ func quotaEffects() map[string]func(*site, *testing.T) {
 		}
 		return alive.String()
 	}
-	return map[string]func(*site, *testing.T){
-		"session quotas.iplanet-am-session-enable-session-constraint": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"session quotas.iplanet-am-session-enable-session-constraint": func(t *testing.T, s *site) {
 			s.set(realm.DocumentSession, `{"dynamic":{"quotaLimit":1}}`)
 			if got := three(s); got != "111" {
 				t.Errorf("off: %s", got)
@@ -125,7 +125,7 @@ func quotaEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("on: %s", got)
 			}
 		},
-		"session dynamic.quotaLimit": func(s *site, t *testing.T) {
+		"session dynamic.quotaLimit": func(t *testing.T, s *site) {
 			s.global(realm.DocumentSession, `{`+on+`}}`)
 			s.set(realm.DocumentSession, `{"dynamic":{"quotaLimit":2}}`)
 			if got := three(s); got != "011" {
@@ -138,7 +138,7 @@ func quotaEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("for the user: %s", got)
 			}
 		},
-		"session quotas.behaviourWhenQuotaExhausted": func(s *site, t *testing.T) {
+		"session quotas.behaviourWhenQuotaExhausted": func(t *testing.T, s *site) {
 			for action, want := range map[string]string{
 				"DenyAccessAction": "11-", "DestroyOldestAction": "011", "DestroyAllAction": "001", "DestroyNextExpiringAction": "011",
 			} {

@@ -10,7 +10,7 @@ import (
 
 // cookieEffects are of settings that all realms share; their defaults are those
 // of the process.
-func cookieEffects() map[string]func(*site, *testing.T) {
+func cookieEffects() map[string]func(*testing.T, *site) {
 	const (
 		plain    = "; Path=/; HttpOnly"
 		security = `{"amconfig.header.cookie":{`
@@ -25,8 +25,8 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 		}
 		return ";" + own
 	}
-	return map[string]func(*site, *testing.T){
-		"server-security amconfig.header.cookie.com.iplanet.am.cookie.name": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"server-security amconfig.header.cookie.com.iplanet.am.cookie.name": func(t *testing.T, s *site) {
 			old := s.token()
 			s.global(realm.DocumentServerSecurity, security+`"com.iplanet.am.cookie.name":"sid"}}`)
 			a := s.login()
@@ -50,7 +50,7 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("clients are told of %s", got)
 			}
 		},
-		"server-security amconfig.header.cookie.com.iplanet.am.cookie.secure": func(s *site, t *testing.T) {
+		"server-security amconfig.header.cookie.com.iplanet.am.cookie.secure": func(t *testing.T, s *site) {
 			if got := marks(s); got != plain {
 				t.Errorf("before: %s", got)
 			}
@@ -62,13 +62,13 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("clients are told %s", got)
 			}
 		},
-		"server-advanced com.sun.identity.cookie.httponly": func(s *site, t *testing.T) {
+		"server-advanced com.sun.identity.cookie.httponly": func(t *testing.T, s *site) {
 			s.global(realm.DocumentServerAdvanced, `{"com.sun.identity.cookie.httponly":false}`)
 			if got := marks(s); got != "; Path=/" {
 				t.Error(got)
 			}
 		},
-		"server-advanced com.sun.identity.cookie.samesite": func(s *site, t *testing.T) {
+		"server-advanced com.sun.identity.cookie.samesite": func(t *testing.T, s *site) {
 			s.global(realm.DocumentServerAdvanced, `{"com.sun.identity.cookie.samesite":"strict"}`)
 			if got := marks(s); got != plain+"; SameSite=strict" {
 				t.Error(got)
@@ -77,13 +77,13 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("none without Secure: %d %s", a.status, a.text)
 			}
 		},
-		"server-advanced com.iplanet.am.lbcookie.name": func(s *site, t *testing.T) {
+		"server-advanced com.iplanet.am.lbcookie.name": func(t *testing.T, s *site) {
 			s.global(realm.DocumentServerAdvanced, `{"com.iplanet.am.lbcookie.name":"stick"}`)
 			if a := s.begin(""); a.cookie("stick=07") == "" || a.cookie("amlbcookie=") != "" {
 				t.Errorf("cookies %q", a.header["Set-Cookie"])
 			}
 		},
-		"server-advanced com.iplanet.am.lbcookie.value": func(s *site, t *testing.T) {
+		"server-advanced com.iplanet.am.lbcookie.value": func(t *testing.T, s *site) {
 			if a := s.begin(""); a.cookie("amlbcookie=07") == "" {
 				t.Errorf("of the process: %q", a.header["Set-Cookie"])
 			}
@@ -92,7 +92,7 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("cookies %q", a.header["Set-Cookie"])
 			}
 		},
-		"platform cookieDomains": func(s *site, t *testing.T) {
+		"platform cookieDomains": func(t *testing.T, s *site) {
 			s.global(realm.DocumentPlatform, `{"cookieDomains":["a.example","b.example"]}`)
 			lines := s.login().header["Set-Cookie"]
 			if len(lines) != 4 || !strings.Contains(lines[0], "Domain=a.example") || !strings.Contains(lines[1], "Domain=b.example") {
@@ -105,10 +105,10 @@ func cookieEffects() map[string]func(*site, *testing.T) {
 	}
 }
 
-func apiEffects() map[string]func(*site, *testing.T) {
+func apiEffects() map[string]func(*testing.T, *site) {
 	const goto_ = "/" + "0123456789012345678901234567890123456789"
-	only := func(name, value, other string) func(*site, *testing.T) {
-		return func(s *site, t *testing.T) {
+	only := func(name, value, other string) func(*testing.T, *site) {
+		return func(t *testing.T, s *site) {
 			s.global(realm.DocumentServerAdvanced, `{"`+name+`":"`+value+`"}`)
 			a := s.do(http.MethodPut, document(realm.DocumentServerAdvanced, true), `{"`+name+`":"`+other+`"}`, s.operator()...)
 			if a.status != http.StatusBadRequest || !strings.Contains(a.text, "is none of "+value) {
@@ -116,14 +116,14 @@ func apiEffects() map[string]func(*site, *testing.T) {
 			}
 		}
 	}
-	return map[string]func(*site, *testing.T){
-		"platform locale": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"platform locale": func(t *testing.T, s *site) {
 			s.global(realm.DocumentPlatform, `{"locale":"de_DE"}`)
 			if got := s.do(http.MethodGet, "/serverinfo/*", "").member(t, "lang"); got != "de-DE" {
 				t.Error(got)
 			}
 		},
-		"rest csrfFilterEnabled": func(s *site, t *testing.T) {
+		"rest csrfFilterEnabled": func(t *testing.T, s *site) {
 			forged := func() int {
 				return s.do(http.MethodPost, below+"/sessions?_action=getSessionInfo", "{}", "X-Requested-With", "-",
 					"Cookie", "iPlanetDirectoryPro="+s.token()).status
@@ -136,7 +136,7 @@ func apiEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("after: %d", got)
 			}
 		},
-		"rest defaultVersion": func(s *site, t *testing.T) {
+		"rest defaultVersion": func(t *testing.T, s *site) {
 			answers := func() string {
 				a := s.begin("")
 				return a.header.Get("Content-Api-Version") + " " + http.StatusText(a.status)
@@ -148,7 +148,7 @@ func apiEffects() map[string]func(*site, *testing.T) {
 				}
 			}
 		},
-		"server-advanced org.forgerock.http.TrustTransactionHeader": func(s *site, t *testing.T) {
+		"server-advanced org.forgerock.http.TrustTransactionHeader": func(t *testing.T, s *site) {
 			told := func() string { // an answer that blames the server carries the id
 				return s.do(http.MethodPost, below+"/sessions?_action=nonsense", "{}", "X-ForgeRock-TransactionId", "frodo-1").
 					header.Get("X-ForgeRock-TransactionId")
@@ -159,7 +159,7 @@ func apiEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%s, then %s", before, got)
 			}
 		},
-		"server-advanced openam.auth.destroy_session_after_upgrade": func(s *site, t *testing.T) {
+		"server-advanced openam.auth.destroy_session_after_upgrade": func(t *testing.T, s *site) {
 			if before, after := s.upgraded(s.token()); s.valid(before) || !s.valid(after) {
 				t.Error("the old session lives, or the new one does not")
 			}
@@ -168,7 +168,7 @@ func apiEffects() map[string]func(*site, *testing.T) {
 				t.Error("one of the sessions does not live")
 			}
 		},
-		"server-advanced org.forgerock.openam.redirecturlvalidator.maxUrlLength": func(s *site, t *testing.T) {
+		"server-advanced org.forgerock.openam.redirecturlvalidator.maxUrlLength": func(t *testing.T, s *site) {
 			leads := func() string {
 				return s.do(http.MethodPost, below+"/authenticate?goto="+goto_, "",
 					"X-OpenAM-Username", s.demo.User, "X-OpenAM-Password", s.demo.Password).member(t, "successUrl")
@@ -179,7 +179,7 @@ func apiEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%s, then %s", before, got)
 			}
 		},
-		"server-advanced org.forgerock.openam.xui.user.session.validation.enabled": func(s *site, t *testing.T) {
+		"server-advanced org.forgerock.openam.xui.user.session.validation.enabled": func(t *testing.T, s *site) {
 			s.global(realm.DocumentServerAdvanced, `{"org.forgerock.openam.xui.user.session.validation.enabled":false}`)
 			if got := s.do(http.MethodGet, "/serverinfo/*", "").member(t, "xuiUserSessionValidationEnabled"); got != "false" {
 				t.Error(got)
@@ -189,7 +189,7 @@ func apiEffects() map[string]func(*site, *testing.T) {
 			"org.forgerock.openam.session.stateless.encryption.method", "A128CBC-HS256", "A256GCM"),
 		"server-advanced org.forgerock.openam.session.stateless.rsa.padding": only(
 			"org.forgerock.openam.session.stateless.rsa.padding", "RSA-OAEP-256", "RSA1_5"),
-		"server-advanced org.forgerock.openam.session.stateless.signing.allownone": func(s *site, t *testing.T) {
+		"server-advanced org.forgerock.openam.session.stateless.signing.allownone": func(t *testing.T, s *site) {
 			const none = `{"stateless":{"statelessSigningType":"NONE"}}`
 			if a := s.do(http.MethodPut, document(realm.DocumentSession, false), none, s.operator()...); a.status != http.StatusBadRequest {
 				t.Errorf("%d %s", a.status, a.text)

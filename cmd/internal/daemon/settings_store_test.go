@@ -37,9 +37,9 @@ func (s *site) answers(step answered) answered {
 	return s.do(http.MethodPost, below+"/authenticate", body)
 }
 
-func storeEffects() map[string]func(*site, *testing.T) {
-	return map[string]func(*site, *testing.T){
-		"authentication trees.authenticationSessionsStateManagement": func(s *site, t *testing.T) {
+func storeEffects() map[string]func(*testing.T, *site) {
+	return map[string]func(*testing.T, *site){
+		"authentication trees.authenticationSessionsStateManagement": func(t *testing.T, s *site) {
 			begun := s.begin("")
 			for setting, want := range map[string]string{"CTS": "CTS_AUTH", "JWT": "JWT_AUTH", "In-Memory": "IN_MEMORY_AUTH"} {
 				s.set(realm.DocumentAuthentication, `{"trees":{"authenticationSessionsStateManagement":"`+setting+`"}}`)
@@ -55,7 +55,7 @@ func storeEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("a journey that had begun: %d %s", a.status, a.text)
 			}
 		},
-		"authentication trees.authenticationSessionsWhitelist": func(s *site, t *testing.T) {
+		"authentication trees.authenticationSessionsWhitelist": func(t *testing.T, s *site) {
 			if _, there := s.claims(s.begin(""))["whitelist-state"]; there {
 				t.Error("claims without the setting")
 			}
@@ -68,7 +68,7 @@ func storeEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("%d %s", a.status, a.text)
 			}
 		},
-		"session general.crossUpgradeReferenceFlag": func(s *site, t *testing.T) {
+		"session general.crossUpgradeReferenceFlag": func(t *testing.T, s *site) {
 			reference := func(token string) string { s.t.Helper(); return s.stored(token).Properties[session.PropertyReference] }
 			if got := reference(s.token()); got != "" {
 				t.Errorf("XUSRef %q without the setting", got)
@@ -84,7 +84,7 @@ func storeEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("XUSRef %q after an upgrade, %q before", got, first)
 			}
 		},
-		"session notifications.propertyChangeNotifications": func(s *site, t *testing.T) {
+		"session notifications.propertyChangeNotifications": func(t *testing.T, s *site) {
 			s.set(realm.DocumentProperties, `{"sessionPropertyWhitelist":["one","two"]}`)
 			if got := s.told(t, "one"); strings.Contains(got, `"one"`) {
 				t.Errorf("told while off: %s", got)
@@ -94,7 +94,7 @@ func storeEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("told while on: %s", got)
 			}
 		},
-		"session notifications.notificationPropertyList": func(s *site, t *testing.T) {
+		"session notifications.notificationPropertyList": func(t *testing.T, s *site) {
 			s.set(realm.DocumentProperties, `{"sessionPropertyWhitelist":["one","two"]}`)
 			s.set(realm.DocumentSession, `{"notifications":{"propertyChangeNotifications":"ON","notificationPropertyList":["two"]}}`)
 			if got := s.told(t, "one"); strings.Contains(got, `"one"`) {
@@ -149,7 +149,7 @@ func (s *site) told(t *testing.T, property string) string {
 	return all.String()
 }
 
-func clientSideEffects() map[string]func(*site, *testing.T) {
+func clientSideEffects() map[string]func(*testing.T, *site) {
 	const on = `{"general":{"statelessSessionsEnabled":true}}`
 	// held switches client-side sessions on, with these settings beside.
 	held := func(s *site, stateless string) {
@@ -201,8 +201,8 @@ func clientSideEffects() map[string]func(*site, *testing.T) {
 		}
 		return token
 	}
-	return map[string]func(*site, *testing.T){
-		"authentication general.statelessSessionsEnabled": func(s *site, t *testing.T) {
+	return map[string]func(*testing.T, *site){
+		"authentication general.statelessSessionsEnabled": func(t *testing.T, s *site) {
 			stored := s.token()
 			held(s, "")
 			if token := fresh(s); len(parts(token)) != 3 || !s.stored(token).ClientSide {
@@ -212,7 +212,7 @@ func clientSideEffects() map[string]func(*site, *testing.T) {
 				t.Error("a session that was there has ended")
 			}
 		},
-		"session stateless.statelessSigningType": func(s *site, t *testing.T) {
+		"session stateless.statelessSigningType": func(t *testing.T, s *site) {
 			held(s, `"statelessSigningType":"HS512"`)
 			if got := header(s, parts(fresh(s))[0])["alg"]; got != "HS512" {
 				t.Errorf("signed by %v", got)
@@ -222,7 +222,7 @@ func clientSideEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("signed by %v", got)
 			}
 		},
-		"session stateless.statelessEncryptionType": func(s *site, t *testing.T) {
+		"session stateless.statelessEncryptionType": func(t *testing.T, s *site) {
 			for setting, want := range map[string]string{"DIRECT": "dir", "AES_KEYWRAP": "A256KW", "RSA": "RSA-OAEP-256"} {
 				held(s, `"statelessEncryptionType":"`+setting+`"`)
 				if got := inner(s, fresh(s)); got["alg"] != want || got["enc"] != "A128CBC-HS256" {
@@ -230,7 +230,7 @@ func clientSideEffects() map[string]func(*site, *testing.T) {
 				}
 			}
 		},
-		"session stateless.statelessCompressionType": func(s *site, t *testing.T) {
+		"session stateless.statelessCompressionType": func(t *testing.T, s *site) {
 			held(s, "")
 			if got := inner(s, fresh(s))["zip"]; got == "DEF" {
 				t.Error("compressed without the setting")
@@ -240,7 +240,7 @@ func clientSideEffects() map[string]func(*site, *testing.T) {
 				t.Errorf("zip is %v", got)
 			}
 		},
-		"session stateless.openam-session-stateless-enable-session-blacklisting": func(s *site, t *testing.T) {
+		"session stateless.openam-session-stateless-enable-session-blacklisting": func(t *testing.T, s *site) {
 			held(s, "")
 			token := fresh(s)
 			if s.sessions("logout", token); s.valid(token) {
@@ -252,7 +252,7 @@ func clientSideEffects() map[string]func(*site, *testing.T) {
 				t.Error("without a list, a logout ended the session")
 			}
 		},
-		"session stateless.statelessLogoutByUser": func(s *site, t *testing.T) {
+		"session stateless.statelessLogoutByUser": func(t *testing.T, s *site) {
 			everywhere := func() {
 				if a := s.do(http.MethodPost, below+"/sessions?_action=logoutByUser", `{"username":"demo"}`, s.operator()...); a.status != http.StatusOK {
 					t.Fatalf("%d %s", a.status, a.text)

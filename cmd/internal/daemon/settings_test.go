@@ -251,14 +251,14 @@ func (s *site) define(path, body string) {
 
 // effects show for each setting, by document and path, that a change over the
 // API has its effect at once.
-func effects() map[string]func(*site, *testing.T) {
-	all := map[string]func(*site, *testing.T){}
-	for _, some := range []map[string]func(*site, *testing.T){
+func effects() map[string]func(*testing.T, *site) {
+	all := map[string]func(*testing.T, *site){}
+	for _, some := range []map[string]func(*testing.T, *site){
 		journeyEffects(), lockoutEffects(), loginEffects(), sessionEffects(), quotaEffects(), cookieEffects(), apiEffects(), storeEffects(), clientSideEffects(),
 	} {
 		maps.Copy(all, some)
 	}
-	maps.DeleteFunc(all, func(name string, _ func(*site, *testing.T)) bool { return awaiting[name] != "" })
+	maps.DeleteFunc(all, func(name string, _ func(*testing.T, *site)) bool { return awaiting[name] != "" })
 	return all
 }
 
@@ -275,7 +275,7 @@ func TestSettingsTakeEffect(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t.Run(name, func(t *testing.T) {
 			at := &site{s.member, t}
-			all[name](at, t)
+			all[name](t, at)
 		})
 	}
 }
