@@ -3,6 +3,7 @@ package cts
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -275,5 +276,47 @@ func TestLeaderThatIsDeafGrantsNothing(t *testing.T) {
 				t.Errorf("%s (leader %s) = %v", n, name, err)
 			}
 		}
+	})
+}
+
+// A member that has caught up lists the sessions that were made elsewhere before,
+// however far behind it was.
+func TestCatchUp(t *testing.T) {
+	inCluster(t, 3, "abc", func(t *testing.T, c *cluster) {
+		c.formed(3)
+		leader, at := c.leader()
+		behind := 0
+		for n := range uint64(20) {
+			time.Sleep(137 * time.Millisecond)
+			x, _ := login(t, at, n+1) // an id of zeroes is none to list
+			m := c.member(c.others(leader)[n%2])
+			listed := func() bool {
+				t.Helper()
+				all, err := m.SessionsOf(t.Context(), x.Principal.Realm, x.Principal.Username, session.ID{}, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return slices.ContainsFunc(all, func(y session.Session) bool { return y.ID == x.ID })
+			}
+			if !listed() {
+				behind++
+			}
+			if err := m.CatchUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !listed() {
+				t.Errorf("session %d is missing after catching up", n)
+			}
+		}
+		if behind == 0 {
+			t.Error("no member was ever behind: nothing was shown")
+		}
+		c.isolate(c.others(leader)[0])
+		time.Sleep(10 * time.Second)
+		var down *session.UnavailableError
+		if err := c.member(c.others(leader)[0]).CatchUp(t.Context()); !errors.As(err, &down) {
+			t.Errorf("a member that is cut off has caught up: %v", err)
+		}
+		c.heal()
 	})
 }

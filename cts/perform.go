@@ -21,8 +21,8 @@ func (s *Store) perform(ctx context.Context, o peer.Operation) (peer.Result, err
 	case peer.SetProperties:
 		return s.setProperties(ctx, o)
 	case peer.Touch:
-		_, err := s.do(ctx, command.Touch{Accesses: o.Accesses}, false, s.writes.term.Load(), nil)
-		return peer.Result{}, err
+		written, err := s.do(ctx, command.Touch{Accesses: o.Accesses}, false, s.writes.term.Load(), nil)
+		return peer.Result{Index: written.at.index}, err
 	case peer.PutToken:
 		return s.putToken(ctx, o)
 	case peer.Deny:

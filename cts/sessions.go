@@ -209,6 +209,20 @@ func (s *Store) SessionsOf(
 	return found, err
 }
 
+// CatchUp waits until this member has applied everything that any member has
+// acknowledged before the call: what is listed then lacks nothing. It costs a
+// write, and is bound by ctx.
+func (s *Store) CatchUp(ctx context.Context) error {
+	result, err := s.write(ctx, peer.Touch{}) // of no session: what counts is its place in the log
+	if err != nil {
+		return err
+	}
+	if s.fsm.Wait(ctx, result.Index) != nil {
+		return unavailable("this member has not caught up")
+	}
+	return nil
+}
+
 // one is a session as the memory has it, or else Badger.
 func (s *Store) one(v fsm.View, id session.ID) (session.Session, bool, error) {
 	if s.tombstones.has(id) {

@@ -125,6 +125,9 @@ func (m *Memory) Touch(id session.ID, now time.Time) {
 	}
 }
 
+// CatchUp has nothing to wait for.
+func (m *Memory) CatchUp(context.Context) error { return nil }
+
 // SessionsOf is as in cts.Store.
 func (m *Memory) SessionsOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
 	m.mu.Lock()

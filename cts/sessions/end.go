@@ -161,8 +161,12 @@ func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name
 	return nil
 }
 
-// deleteAllOf ends what the token store has of a user, a batch at a time.
+// deleteAllOf ends what the token store has of a user, a batch at a time: all
+// sessions that were made before, at whatever member.
 func (s *Service) deleteAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error {
+	if err := s.config.Store.CatchUp(ctx); err != nil {
+		return err
+	}
 	for {
 		found, err := s.config.Store.SessionsOf(ctx, r, username, session.ID{}, MaxEnd)
 		if err != nil || len(found) == 0 {

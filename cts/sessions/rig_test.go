@@ -206,6 +206,8 @@ func (m *store) SetProperties(_ context.Context, id session.ID, changes map[stri
 	return m.live[id], m.fail
 }
 
+func (m *store) CatchUp(context.Context) error { return m.fail }
+
 func (m *store) SessionsOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
 	return m.list(after, limit, func(x session.Session) bool {
 		return x.Principal.Realm == r && strings.EqualFold(x.Principal.Username, username)

@@ -34,6 +34,9 @@ type Store interface {
 	// SetProperties changes the named properties, an empty value removes one,
 	// and returns the session as it is then.
 	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
+	// CatchUp waits until this member knows all that any member has acknowledged
+	// before the call.
+	CatchUp(ctx context.Context) error
 	// SessionsOf lists at most limit sessions of a user, Sessions of a realm, in
 	// the order of their ids and from the first one after after.
 	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)

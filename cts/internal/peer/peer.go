@@ -259,7 +259,7 @@ type Result struct {
 	Session  *session.Session
 	Document *realm.Document
 	Identity *identity.Identity
-	// Index is the log index of the session's creation.
+	// Index is the log index of the session's creation, and that of a Touch.
 	Index uint64
 	// Existed: there was a session of that journey, an identity, a document.
 	Existed bool
