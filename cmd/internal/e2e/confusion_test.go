@@ -227,8 +227,9 @@ func TestTokenConfusion(t *testing.T) {
 	m.importJourneys(t, "stay.json")
 	importUsers(t, c, "user", 1)
 	const states, sessions = "trees.authenticationSessionsStateManagement", "general.statelessSessionsEnabled"
+	kept := realmWith(t, m, "kept", map[string]any{states: "CTS"})
 	held := realmWith(t, m, "held", map[string]any{states: "JWT", sessions: true})
-	for _, realm := range []string{"/", held} {
+	for _, realm := range []string{"/", kept, held} {
 		x.begin(c, realm)
 	}
 	x.tokens["stored session"] = x.login(c, "/", "Steps")
@@ -261,7 +262,7 @@ func TestTokenConfusion(t *testing.T) {
 			met[kind] = met[kind] || want
 		}
 	}
-	for _, kind := range []string{"stored session", "session of its holder", "session of AM", "operator token", "persistent cookie", "authId of /", "authId of " + held} {
+	for _, kind := range []string{"stored session", "session of its holder", "session of AM", "operator token", "persistent cookie", "authId of /", "authId of " + kept, "authId of " + held} {
 		if !met[kind] {
 			t.Errorf("no place takes a %s", kind)
 		}
