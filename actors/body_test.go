@@ -2,6 +2,7 @@ package actors
 
 import (
 	"bytes"
+	"encoding/hex"
 	"reflect"
 	"testing"
 	"time"
@@ -40,6 +41,20 @@ func TestBodyRoundTrip(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGoldenGuard holds the body of a journey that its client carries, as members
+// of other releases know it.
+func TestGoldenGuard(t *testing.T) {
+	b := body{
+		kind: waits, step: 300, digest: digest{1}, expires: time.Unix(0, 5), replicas: 3,
+		taken: true, chosen: digest{2}, carried: true, sum: digest{3}, state: []byte("s"),
+	}
+	const rest = "000000000000000000000000000000"
+	want := "02" + "01" + "ac02" + "01" + rest + "0a" + "83" + "02" + rest + "03" + rest + "73"
+	if got := hex.EncodeToString(b.encode()); got != want {
+		t.Errorf("encoded as %s, want %s", got, want)
 	}
 }
 

@@ -33,15 +33,15 @@ func (c carried) encode() journey.Carried {
 	return append(register.AppendSet(raw, c.set), c.state...)
 }
 
-func decodeCarried(raw journey.Carried, names register.Names) (carried, error) {
+func decodeCarried(raw journey.Carried, names register.Names) (*carried, error) {
 	if len(raw) == 0 || raw[0] != carriedVersion {
-		return carried{}, errCarried
+		return nil, errCarried
 	}
 	set, state, err := register.ReadSet(raw[1:], names)
 	if err != nil || len(set) == 0 || len(state) == 0 {
-		return carried{}, errCarried
+		return nil, errCarried
 	}
-	return carried{set, state}, nil
+	return &carried{set, state}, nil
 }
 
 // storesProtocol is the first protocol whose members know that journeys may wait
@@ -58,7 +58,7 @@ func (j *Journeys) store(settings *realm.Settings) realm.JourneyStore {
 }
 
 // carries reports whether the reference holds the journey.
-func (s *stepping) carries() bool { return s.brought.state != nil }
+func (s *stepping) carries() bool { return s.brought != nil }
 
 // byClient keeps journeys with their clients, and a guard of each in the memory
 // of a set of members.

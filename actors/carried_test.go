@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -116,7 +117,7 @@ func TestGuardsGrowLean(t *testing.T) {
 	})
 }
 
-func mustCarry(t testing.TB, m *testMember, ref journey.Ref) carried {
+func mustCarry(t testing.TB, m *testMember, ref journey.Ref) *carried {
 	t.Helper()
 	got, err := decodeCarried(ref.State, m.slots.names.name)
 	if err != nil {
@@ -424,6 +425,9 @@ func TestCarriedWaitsForTheRelease(t *testing.T) {
 func TestDecodeCarried(t *testing.T) {
 	want := carried{register.Set{"a", "b"}, []byte("state")}
 	raw := want.encode()
+	if hex.EncodeToString(raw) != "01"+"02"+"0361"+"0362"+"7374617465" { // version, set, state
+		t.Errorf("encoded as %x", []byte(raw))
+	}
 	got, err := decodeCarried(raw, register.Member)
 	if err != nil || !got.set.Same(want.set) || string(got.state) != "state" {
 		t.Errorf("%+v, %v", got, err)

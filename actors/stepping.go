@@ -36,7 +36,7 @@ type stepping struct {
 	settings *realm.Settings
 	replicas int
 	trace    trace
-	brought  carried
+	brought  *carried
 
 	// keep is where the journey is kept. What that has found of it is lead among
 	// members, and kept in the store; body is of the newest record.
