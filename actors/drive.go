@@ -127,7 +127,7 @@ const holderProtocol = 3
 // those that the leader has answered. A journey that nobody has a record of is
 // decided by its session alone, or by its end where its holder keeps the session.
 func (j *Journeys) choose(ctx context.Context, s *stepping) error {
-	if s.solo || s.lead.record == nil || s.body.taken && s.lead.mine && s.lead.certain {
+	if s.solo || s.lead.record == nil && !s.lead.founded || s.body.taken && s.lead.mine && s.lead.certain {
 		return nil
 	}
 	b := s.body

@@ -65,11 +65,9 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 	}
 	t := register.NewTakeover(j.config.Self, epoch, q.first, j.dead)
 	if q.everybody() {
-		candidates, err := j.candidates(ctx, q.alone)
-		if err != nil {
+		if err := j.widen(ctx, t, &q); err != nil {
 			return nil, err
 		}
-		t.Widen(candidates)
 	}
 	t.Heard(j.config.Self, register.Promised{OK: true, Epoch: epoch, Record: j.sift(&q, h.Record)})
 	o := register.Outcome{State: register.Unavailable}
@@ -79,12 +77,11 @@ func (j *Journeys) takeOver(ctx context.Context, q quest) (*lead, error) {
 			return nil, err
 		}
 	}
-	if o.State == register.Unavailable { // what is known here may be old, and the journey elsewhere
-		candidates, err := j.candidates(ctx, q.alone)
+	if o.State == register.Unavailable && !q.everybody() { // what is known here may be old, and the journey elsewhere
+		err := j.widen(ctx, t, &q)
 		if err != nil {
 			return nil, err
 		}
-		t.Widen(candidates)
 		if o, err = j.canvass(ctx, t, &q); err != nil {
 			return nil, err
 		}
@@ -203,6 +200,17 @@ func (j *Journeys) heed(t *register.Takeover, q *quest, p pledge) error {
 	}
 	t.Heard(p.from, said)
 	return nil
+}
+
+// widen has a take-over ask all members that may know of the journey. One that
+// its client carries does not go with the one member that held it: that may have
+// given it to another before it left.
+func (j *Journeys) widen(ctx context.Context, t *register.Takeover, q *quest) error {
+	candidates, err := j.candidates(ctx, q.alone && !q.carried)
+	if err == nil {
+		t.Widen(candidates)
+	}
+	return err
 }
 
 // candidates are all members that may know of a journey: those of the view,

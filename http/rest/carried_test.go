@@ -87,7 +87,7 @@ func TestCarriedJourneys(t *testing.T) {
 				t.Errorf("the header of the sealed journey is %s, %v", inner, err)
 			}
 			readable := first
-			for _, part := range strings.Split(parts[2], ".") {
+			for part := range strings.SplitSeq(parts[2], ".") {
 				raw, _ := base64.RawURLEncoding.DecodeString(part)
 				readable += string(raw)
 			}
