@@ -16,11 +16,11 @@ func threeSites(t *testing.T) []*site {
 	t.Helper()
 	founder := testConfig(t, func(c *config.Config) { c.Name, c.Cluster.Addr = "m1", "127.0.0.1:0" })
 	founder.Hashing = identity.Params{Memory: 64, Time: 1, Threads: 1}
-	all := []*site{{start(t, founder, nil), t}}
+	all := []*site{{member: start(t, founder, nil), t: t}}
 	for _, name := range []string{"m2", "m3"} {
 		c := founder
 		c.Name, c.Data, c.Cluster.Join = name, t.TempDir(), []string{all[0].ClusterAddr()}
-		all = append(all, &site{start(t, c, nil), t})
+		all = append(all, &site{member: start(t, c, nil), t: t})
 	}
 	last := all[len(all)-1].demo.Password // each start replaces the demo users
 	for _, s := range all {
