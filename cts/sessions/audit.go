@@ -63,7 +63,7 @@ func (s *Service) line(ctx context.Context, event, operation string, why session
 	add("reason", why.Reason.String())
 	add("component", "Session")
 	add("realm", string(x.Principal.Realm))
-	s.config.Audit.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
+	s.config.Audit.LogAttrs(ctx, slog.LevelInfo, event, attrs...) //nolint:sloglint // AM's names of events
 }
 
 func (s *Service) created(ctx context.Context, x session.Session) {

@@ -154,6 +154,9 @@ func (s *Service) Expel(ctx context.Context, why session.Cause, r realm.Name, us
 const skew = 2 * time.Second
 
 func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name, username string, at time.Time) error {
+	if some, err := s.mayBeKept(ctx, r); err != nil || !some {
+		return err
+	}
 	if err := s.config.Store.DenyUser(ctx, r, username, at, at.Add(session.MaxHolderLife)); err != nil {
 		return err
 	}

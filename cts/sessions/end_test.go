@@ -144,3 +144,48 @@ func TestUpgrade(t *testing.T) {
 		})
 	}
 }
+
+// Users of realms where nobody keeps a session cost no note, and the note that
+// somebody may is made before the first session and outlives the last.
+func TestWhereSessionsAreKept(t *testing.T) {
+	r := newRig(t)
+	expel := func() int {
+		t.Helper()
+		before := len(r.store.users)
+		if err := r.s.Expel(t.Context(), logout(), "/alpha", "demo"); err != nil {
+			t.Fatal(err)
+		}
+		return len(r.store.users) - before
+	}
+	r.create(wanted(1, "demo"))
+	if n := expel(); n != 0 {
+		t.Errorf("%d notes where there are stored sessions only", n)
+	}
+	life := func(x *session.Session) { x.Created, x.Policy.MaxSession = r.now, 300*24*time.Hour }
+	r.now = noon.Add(time.Hour)
+	r.hold(2, "else", life)
+	if n := expel(); n != 1 || r.store.puts != 1 {
+		t.Errorf("%d notes where one may be kept, %d tokens", n, r.store.puts)
+	}
+	for range 100 { // members look after it twice a day
+		r.now = r.now.Add(time.Hour)
+		r.hold(2, "else", life)
+	}
+	if n := r.store.puts; n < 3 || n > 10 {
+		t.Errorf("written %d times in 100 hours", n)
+	}
+	last := r.hold(3, "else", life)
+	r.realms["/alpha"] = func(s *realm.Settings) { s.ClientSideSessions = false }
+	r.now = last.Session.MaxExpires().Add(-time.Second)
+	if n := expel(); n != 1 {
+		t.Error("a session that is kept for long was overlooked")
+	}
+	r.now = r.now.Add(4 * 24 * time.Hour)
+	if n := expel(); n != 0 {
+		t.Error("a note where no session is left")
+	}
+	r.store.fail = &session.UnavailableError{Reason: "no lease"}
+	if err := r.s.Expel(t.Context(), logout(), "/alpha", "demo"); !errors.Is(err, r.store.fail) {
+		t.Errorf("while nothing is known: %v", err)
+	}
+}

@@ -37,6 +37,9 @@ func (s *Service) hold(ctx context.Context, x session.Session) (session.Created,
 	} else if denied {
 		return session.Created{}, session.ErrNotFound
 	}
+	if err := s.mayKeep(ctx, x.Principal.Realm); err != nil {
+		return session.Created{}, err
+	}
 	settings, err := s.config.Realms.Realm(ctx, x.Principal.Realm)
 	if err != nil {
 		return session.Created{}, err

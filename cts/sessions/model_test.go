@@ -62,6 +62,7 @@ type twin struct {
 	clock  *ctstest.Clock
 	all    []*entry
 	n      byte
+	held   bool                 // there was a client-side session
 	barred map[string]time.Time // of users: what was created before is over
 }
 
@@ -131,6 +132,7 @@ func (w *twin) create(t *rapid.T) {
 		e.trees = trees
 	}
 	made, err := w.s.Create(w.ctx, c)
+	w.held = w.held || e.held
 	if e.held { // no idle time, no endless life, no quota
 		e.idle = 0
 		if e.max == 0 {
@@ -257,7 +259,7 @@ func (w *twin) endAllOf(t *rapid.T) {
 	if err := do(w.ctx, session.Cause{Reason: session.Destroyed}, "/alpha", strings.ToUpper(user)); err != nil {
 		t.Fatal(err)
 	}
-	if at.After(w.barred[user]) {
+	if w.held && at.After(w.barred[user]) { // else there was none to end
 		w.barred[user] = at
 	}
 	for _, e := range w.all {

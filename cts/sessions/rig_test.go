@@ -16,6 +16,7 @@ import (
 	"sojourn/cts/clientside"
 	"sojourn/cts/session"
 	"sojourn/cts/sessions"
+	"sojourn/cts/token"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -34,7 +35,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, store: &store{live: map[session.ID]session.Session{}}, realms: realms{}, holders: holderKeys(t, 1, 1), now: noon, log: &lines{}}
+	r := &rig{t: t, store: &store{live: map[session.ID]session.Session{}, tokens: map[token.ID]token.Token{}}, realms: realms{}, holders: holderKeys(t, 1, 1), now: noon, log: &lines{}}
 	r.store.now = func() time.Time { return r.now }
 	var err error
 	r.s, err = sessions.New(sessions.Config{
@@ -137,6 +138,35 @@ type store struct {
 	touched int
 	fail    error
 	replies session.Made // what Create adds to its answer
+	tokens  map[token.ID]token.Token
+	puts    int // of tokens
+}
+
+func (m *store) Token(_ context.Context, _ token.Kind, id token.ID, _ uint64) (token.Token, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tokens[id]
+	switch {
+	case m.fail != nil:
+		return t, m.fail
+	case !ok || !m.now().Before(t.Expires):
+		return token.Token{}, token.ErrNotFound
+	}
+	return t, nil
+}
+
+func (m *store) PutToken(_ context.Context, p token.Put) (token.Token, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return token.Token{}, false, m.fail
+	}
+	if old := m.tokens[p.ID]; old.Seq != p.Seq {
+		return old, false, nil
+	}
+	m.puts++
+	m.tokens[p.ID] = token.Token{Kind: p.Kind, ID: p.ID, Seq: p.Seq + 1, Expires: p.Expires, Body: p.Body}
+	return m.tokens[p.ID], true, nil
 }
 
 type denial struct {

@@ -14,6 +14,7 @@ import (
 	"sojourn/actors/realm"
 	"sojourn/cts/clientside"
 	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // Store is the replicated token store. Everywhere session.ErrNotFound is certain
@@ -42,6 +43,10 @@ type Store interface {
 	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
 	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
 
+	// Token and PutToken keep a note on each realm whose sessions holders keep, as
+	// cts.Store has them.
+	Token(ctx context.Context, k token.Kind, id token.ID, index uint64) (token.Token, error)
+	PutToken(ctx context.Context, p token.Put) (now token.Token, won bool, err error)
 	// Deny ends sessions that their holders keep. It returns when no member calls
 	// any of them valid any more; so does DenyUser, which ends all of a user that
 	// were created before at, and need not be remembered after until.
@@ -101,6 +106,7 @@ type Service struct {
 	config Config
 	codec  *clientside.Codec
 	opened *opened
+	kept   kept
 }
 
 // New checks the configuration.
@@ -115,7 +121,7 @@ func New(c Config) (*Service, error) {
 	if c.HolderEnded == nil {
 		c.HolderEnded = func(session.Session, session.Reason) {}
 	}
-	return &Service{c, clientside.New(c.HolderKeys, c.Rand), newOpened(maxOpened)}, nil
+	return &Service{c, clientside.New(c.HolderKeys, c.Rand), newOpened(maxOpened), kept{until: map[realm.Name]time.Time{}}}, nil
 }
 
 // Create makes the session of a journey and the token that opens it. Called
@@ -124,8 +130,8 @@ func New(c Config) (*Service, error) {
 // the user may have no more sessions, and a *session.SizeError when the session
 // does not fit into a token.
 //
-// A session that its holder keeps is nothing but its token: nothing is written,
-// and what it replaces does not end.
+// A session that its holder keeps is nothing but its token: nothing is written of
+// it, and what it replaces does not end.
 func (s *Service) Create(ctx context.Context, c session.Creation) (session.Created, error) {
 	if c.ClientSide {
 		return s.hold(ctx, c.Session)

@@ -22,6 +22,7 @@ const (
 	Suspended   Kind = 2 // a suspended journey, by a hash of its one-time id
 	Transaction Kind = 3 // a transaction that waits for its authorisation
 	Allowlist   Kind = 4 // which step of a journey is the current one, when its client carries it
+	HolderRealm Kind = 5 // a realm whose sessions their holders may keep
 )
 
 // ID names a token among those of its kind.

@@ -44,7 +44,7 @@ func layers() map[string][]string {
 		"cts/clientside":             {"actors/realm"},
 		"cts/keyring":                {"cts/clientside"},
 		"cts/amtoken":                {"cts/session", "actors/realm"},
-		"cts/sessions":               {"cts/session", "cts/clientside", "actors/realm"},
+		"cts/sessions":               {"cts/session", "cts/token", "cts/clientside", "actors/realm"},
 		"cts/feed":                   {"cts/session"},
 		"cts/command":                {"cts/session", "cts/token", "cts/internal/octets", "actors/identity", "actors/realm"},
 		"http/wire":                  {"actors/callback", "actors/realm"},

@@ -1,0 +1,80 @@
+package sessions
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"time"
+
+	"sojourn/actors/realm"
+	"sojourn/cts/session"
+	"sojourn/cts/token"
+)
+
+// kept remembers in which realms holders may keep sessions. Nobody has a list of
+// those, so that all of a user end by a note about the user, which is kept for the
+// longest life of any: where there can be none, there is nothing to note, and
+// users come and go at no more cost than before.
+//
+// The store has a token for each such realm, which outlives every session that was
+// made under it. A member sees to it before it makes the first one, and then twice
+// a day.
+type kept struct {
+	mu sync.Mutex
+	// until is when the token of a realm has to be looked at again.
+	until map[realm.Name]time.Time
+}
+
+const (
+	keptAgain = 12 * time.Hour
+	keptLife  = session.MaxHolderLife + 3*keptAgain
+	// maxKept bounds the realms that are remembered; then they are looked up anew.
+	maxKept = 10_000
+)
+
+// keptToken names a realm's token.
+func keptToken(r realm.Name) token.ID {
+	sum := sha256.Sum256([]byte(r))
+	return token.ID(sum[:16])
+}
+
+// mayKeep notes that holders keep sessions of a realm, unless that is noted.
+func (s *Service) mayKeep(ctx context.Context, r realm.Name) error {
+	now := s.config.Now()
+	s.kept.mu.Lock()
+	noted := now.Before(s.kept.until[r])
+	s.kept.mu.Unlock()
+	if noted {
+		return nil
+	}
+	found, err := s.config.Store.Token(ctx, token.HolderRealm, keptToken(r), 0)
+	if err != nil && !errors.Is(err, token.ErrNotFound) {
+		return err
+	}
+	if found.Expires.Before(now.Add(keptLife - keptAgain)) {
+		_, _, err := s.config.Store.PutToken(ctx, token.Put{
+			Kind: token.HolderRealm, ID: keptToken(r), Seq: found.Seq, Expires: now.Add(keptLife), Body: []byte(r),
+		})
+		if err != nil { // who was faster has noted the same
+			return err
+		}
+	}
+	s.kept.mu.Lock()
+	defer s.kept.mu.Unlock()
+	if len(s.kept.until) >= maxKept {
+		clear(s.kept.until)
+	}
+	s.kept.until[r] = now.Add(keptAgain)
+	return nil
+}
+
+// mayBeKept reports whether somebody may have a session of a realm that nobody
+// else has.
+func (s *Service) mayBeKept(ctx context.Context, r realm.Name) (bool, error) {
+	_, err := s.config.Store.Token(ctx, token.HolderRealm, keptToken(r), 0)
+	if errors.Is(err, token.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
