@@ -173,7 +173,9 @@ func own(place string) []string {
 		return []string{"operator token"}
 	case "a persistent cookie":
 		return []string{"persistent cookie"}
-	case "the operator's session", "a suspended journey":
+	case "a suspended journey":
+		return []string{"suspended id"}
+	case "the operator's session":
 		return nil
 	}
 	return []string{"stored session", "session of its holder", "session of AM"}
@@ -220,11 +222,13 @@ func (x *matrix) login(c *client.Client, realm, tree string) string {
 func TestTokenConfusion(t *testing.T) {
 	p := newPlace(t)
 	am, settings := newAMKeys(t, p.dir)
-	m := p.start(t, settings...)
+	post := openPostbox(t)
+	m := p.start(t, append(settings, post.settings()...)...)
 	c := m.client(t)
 	x := &matrix{t: t, m: m, tokens: map[string]string{}, asked: map[string]wire.Step{}}
 	m.importJourneys(t, "steps.json")
 	m.importJourneys(t, "stay.json")
+	m.importJourneys(t, "mailed.json")
 	importUsers(t, c, "user", 1)
 	const states, sessions = "trees.authenticationSessionsStateManagement", "general.statelessSessionsEnabled"
 	kept := realmWith(t, m, "kept", map[string]any{states: "CTS"})
@@ -238,6 +242,7 @@ func TestTokenConfusion(t *testing.T) {
 	x.tokens["session of AM"] = am.session(t, "held", "one")
 	x.tokens["operator token"] = string(p.operator)
 	x.tokens["persistent cookie"] = x.cookie()
+	x.tokens["suspended id"] = x.suspended(c, post)
 	for _, realm := range []string{"/", held} {
 		kind := map[string]string{"/": "stored session", held: "session of its holder"}[realm]
 		x.tokens["handle of a "+kind] = x.handle(x.tokens[kind])
@@ -262,7 +267,7 @@ func TestTokenConfusion(t *testing.T) {
 			met[kind] = met[kind] || want
 		}
 	}
-	for _, kind := range []string{"stored session", "session of its holder", "session of AM", "operator token", "persistent cookie", "authId of /", "authId of " + kept, "authId of " + held} {
+	for _, kind := range []string{"stored session", "session of its holder", "session of AM", "operator token", "persistent cookie", "suspended id", "authId of /", "authId of " + kept, "authId of " + held} {
 		if !met[kind] {
 			t.Errorf("no place takes a %s", kind)
 		}
@@ -303,6 +308,31 @@ func (x *matrix) cookie() string {
 	}
 	x.t.Fatal("no persistent cookie")
 	return ""
+}
+
+// suspended is the id of a journey that waits for the link in a mail.
+func (x *matrix) suspended(c *client.Client, post *postbox) string {
+	x.t.Helper()
+	_, err := c.UpdateUser(x.t.Context(), "/", wire.User{Name: "user0", Attributes: map[string][]string{"mail": {"user0@example.com"}}})
+	must(x.t, err)
+	status, body := x.ask("PUT", "realms/root/realm-config/emailTemplates/link", with("Authorization", "Bearer "+x.tokens["operator token"]),
+		json.RawMessage(`{"enabled":true,"subject":{"en":"Go on"},"message":{"en":"Go on at {{object.resumeURI}} please"},"defaultLocale":"en"}`))
+	if status != 201 {
+		x.t.Fatalf("the template: %d %s", status, body)
+	}
+	reply, err := c.Start(x.t.Context(), client.Journey{Tree: "Mailed"})
+	must(x.t, err)
+	reply.Step.Callbacks[0].Input[0].Value = "user0"
+	reply, err = c.Next(x.t.Context(), "/", *reply.Step)
+	must(x.t, err)
+	mail := post.mail(x.t)
+	_, id, found := strings.Cut(mail, "suspendedId=")
+	id, _, _ = strings.Cut(id, "&")
+	if !found || len(id) < 20 {
+		x.t.Fatalf("no link in %s", mail)
+	}
+	x.tokens["authId of a suspended journey"] = string(reply.Step.AuthID)
+	return id
 }
 
 // handle is what names a session to whoever ends it.
