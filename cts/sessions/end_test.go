@@ -8,6 +8,7 @@ import (
 
 	"sojourn/actors/realm"
 	"sojourn/cts/session"
+	"sojourn/cts/sessions"
 )
 
 func logout() session.Cause { return session.Cause{Reason: session.Logout, By: "demo"} }
@@ -187,5 +188,26 @@ func TestWhereSessionsAreKept(t *testing.T) {
 	r.store.fail = &session.UnavailableError{Reason: "no lease"}
 	if err := r.s.Expel(t.Context(), logout(), "/alpha", "demo"); !errors.Is(err, r.store.fail) {
 		t.Errorf("while nothing is known: %v", err)
+	}
+}
+
+// A session of another system ends like any that its holder keeps, though no note
+// was made of it.
+func TestEndOfForeignSessions(t *testing.T) {
+	x := wanted(1, "demo").Session.KeptByHolder()
+	var told []session.Reason
+	r := newRig(t, func(c *sessions.Config) {
+		c.Foreign = foreign{"a token of AM", x}
+		c.HolderEnded = func(_ session.Session, why session.Reason) { told = append(told, why) }
+	})
+	if !r.valid("a token of AM") || r.valid("another") {
+		t.Fatal("the token opens nothing, or any does")
+	}
+	if err := r.s.Expel(t.Context(), logout(), "/alpha", "demo"); err != nil || r.valid("a token of AM") {
+		t.Errorf("its user is expelled: %v", err)
+	}
+	r.store.users = nil
+	if _, err := r.s.End(t.Context(), logout(), x); err != nil || r.valid("a token of AM") || !slices.Equal(told, []session.Reason{session.Logout}) {
+		t.Errorf("logged out: %v, told %v", err, told)
 	}
 }

@@ -33,23 +33,39 @@ type rig struct {
 	log     *lines
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, edit ...func(*sessions.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, store: &store{live: map[session.ID]session.Session{}, tokens: map[token.ID]token.Token{}}, realms: realms{}, holders: holderKeys(t, 1, 1), now: noon, log: &lines{}}
 	r.store.now = func() time.Time { return r.now }
-	var err error
-	r.s, err = sessions.New(sessions.Config{
+	c := sessions.Config{
 		Store: r.store, Realms: r.realms, Keys: tokenKeys, HolderKeys: func() *clientside.Keys { return r.holders },
 		ServerID: "01", Audit: slog.New(slog.NewJSONHandler(r.log, nil)),
 		Current:       func(context.Context) error { return r.cutOff },
 		TransactionID: func(context.Context) string { return "tx-1" },
 		Now:           func() time.Time { return r.now },
 		Rand:          rand.New(rand.NewSource(1)), //nolint:gosec // a test's
-	})
-	if err != nil {
+	}
+	for _, e := range edit {
+		e(&c)
+	}
+	var err error
+	if r.s, err = sessions.New(c); err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// foreign reads one token of another system.
+type foreign struct {
+	token string
+	x     session.Session
+}
+
+func (f foreign) Open(token string, _ time.Time) (session.Session, error) {
+	if token != f.token {
+		return session.Session{}, session.ErrToken
+	}
+	return f.x, nil
 }
 
 func tokenKeys() session.Keys {
