@@ -133,7 +133,7 @@ func (k *keys) derive(label string, size int) []byte { return k.secret.Expand(la
 // that asks whether this member is cut off.
 func (k *keys) fresh() *keyEdition {
 	e := k.current.Load()
-	if e.changes == k.changes.Load() && (e.until.IsZero() || k.now().Before(e.until)) {
+	if k.valid(e) {
 		return e
 	}
 	if since := k.now().UnixNano() - k.failed.Load(); since >= 0 && since < int64(keyPause) {
@@ -148,8 +148,16 @@ func (k *keys) fresh() *keyEdition {
 	return k.current.Load()
 }
 
+// valid reports whether nothing has changed since an edition was made.
+func (k *keys) valid(e *keyEdition) bool {
+	return e.changes == k.changes.Load() && (e.until.IsZero() || k.now().Before(e.until))
+}
+
 // renew reads the rings again if they may have changed.
 func (k *keys) renew(ctx context.Context) error {
+	if k.valid(k.current.Load()) {
+		return nil
+	}
 	select { // the store may keep a reader waiting
 	case k.reading <- struct{}{}:
 		defer func() { <-k.reading }()
@@ -164,7 +172,7 @@ func (k *keys) renew(ctx context.Context) error {
 		if rings, err = k.read(ctx); err != nil {
 			return err
 		}
-	} else if e.until.IsZero() || k.now().Before(e.until) {
+	} else if k.valid(e) {
 		return nil
 	}
 	next, err := k.edition(rings, changes)

@@ -118,7 +118,8 @@ func TestRotationIsNotNoticed(t *testing.T) {
 	held := realmWith(t, members[0], "held", map[string]any{
 		"trees.authenticationSessionsStateManagement": "JWT", "general.statelessSessionsEnabled": true,
 	})
-	realms := []*rotating{{realm: "/", all: clients}, {realm: held, all: clients}}
+	kept := realmWith(t, members[0], "kept", map[string]any{"trees.authenticationSessionsStateManagement": "CTS"})
+	realms := []*rotating{{realm: "/", all: clients}, {realm: kept, all: clients}, {realm: held, all: clients}}
 	for _, r := range realms {
 		step, err := r.begin(t.Context())
 		must(t, err)
