@@ -152,11 +152,12 @@ const (
 	endDetails
 	endReplaced
 	endCookies
+	endTransaction
 )
 
 func (e *ended) append(raw []byte) []byte {
 	var flags byte
-	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil, e.replaced != "", len(e.cookies) > 0} {
+	for i, set := range [...]bool{e.success, e.noSession, e.lockout, e.details != nil, e.replaced != "", len(e.cookies) > 0, e.transaction} {
 		if set {
 			flags |= 1 << i
 		}
@@ -233,7 +234,7 @@ func (r *texts) text() string { return string(r.take(r.uvarint())) }
 func (r *texts) ended() *ended {
 	flags := r.byte()
 	e := &ended{
-		success: flags&endSuccess != 0, noSession: flags&endNoSession != 0, lockout: flags&endLockout != 0,
+		success: flags&endSuccess != 0, noSession: flags&endNoSession != 0, lockout: flags&endLockout != 0, transaction: flags&endTransaction != 0,
 		url: r.text(), message: r.text(), token: session.TokenID(r.text()),
 	}
 	if flags&endDetails != 0 {

@@ -19,6 +19,7 @@ func TestBodyRoundTrip(t *testing.T) {
 		"lean":          {kind: waits, step: 7, expires: at, carried: true, sum: digest{5}, taken: true, chosen: digest{3}, state: []byte{}},
 		"decided":       {kind: decided, step: 1, expires: at, replicas: 5, end: &ended{success: true, url: "/x", token: "t"}},
 		"failed":        {kind: failed, expires: at, end: &ended{lockout: true, message: "no", details: map[string]string{"b": "2", "a": ""}}},
+		"transaction":   {kind: failed, expires: at, end: &ended{success: true, noSession: true, transaction: true, url: "/"}},
 		"cookies":       {kind: decided, expires: at, end: &ended{success: true, cookies: []node.Cookie{{Name: "a", Value: "b", MaxAge: time.Hour, Secure: true}}}},
 		"no session":    {kind: failed, expires: at, end: &ended{success: true, noSession: true, details: map[string]string{}}},
 		"without reply": {kind: decided, step: 300, expires: at},

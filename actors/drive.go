@@ -38,6 +38,9 @@ func (j *Journeys) drive(ctx context.Context, s *stepping) (err error) {
 			s.done = &now
 			return j.welcome(ctx, s)
 		case journey.Do:
+			if !s.mayApprove(now.Effect) {
+				return journey.ErrOtherUser
+			}
 			result, err := j.effects.run(ctx, once, s.plan.Realm, now.Effect)
 			if err != nil {
 				return err

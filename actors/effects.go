@@ -33,6 +33,8 @@ type effects struct {
 	mailer  Mailer  // nil: none
 	// documents hold the realms' mail templates.
 	documents Documents
+	// transactions are what journeys authorise; nil: nothing.
+	transactions *Transactions
 }
 
 // run returns the effect's result. An error means that the result is not
@@ -48,6 +50,8 @@ func (e *effects) run(ctx context.Context, once Once, r realm.Name, effect node.
 		return e.change(ctx, once, r, effect)
 	case node.ChangePassword:
 		return e.changePassword(ctx, once, r, effect)
+	case node.Settle:
+		return e.transactions.settle(ctx, once, effect)
 	case node.SendMail:
 		return e.sendMail(ctx, once, r, effect)
 	case node.OpenCookie:

@@ -14,7 +14,7 @@ import (
 // these are most of what the collector has to look at, so that they are few and
 // small objects.
 type ended struct {
-	success, noSession, lockout bool
+	success, noSession, lockout, transaction bool
 
 	url, message string
 	details      map[string]string // nil for most
@@ -28,7 +28,7 @@ type ended struct {
 func endedOf(s *stepping) *ended {
 	done := s.done
 	e := &ended{
-		success: done.Success, noSession: done.NoSession, lockout: done.Lockout,
+		success: done.Success, noSession: done.NoSession, lockout: done.Lockout, transaction: done.Transaction,
 		url: done.URL, message: done.Message, details: done.Details, cookies: done.Cookies, token: s.token,
 	}
 	if s.replaced != nil {
@@ -51,7 +51,7 @@ func endedOf(s *stepping) *ended {
 // reply is the last reply again.
 func (e *ended) reply(r realm.Name) journey.Reply {
 	return journey.Reply{Realm: r, Token: e.token, Done: &journey.Done{
-		Success: e.success, NoSession: e.noSession, Lockout: e.lockout,
+		Success: e.success, NoSession: e.noSession, Lockout: e.lockout, Transaction: e.transaction,
 		URL: e.url, Message: e.message, Details: e.details, Cookies: e.cookies,
 	}}
 }

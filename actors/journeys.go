@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"sojourn/actors/callback"
 	"sojourn/actors/identity"
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
@@ -58,9 +56,11 @@ type Config struct {
 	// Cookies makes and reads persistent cookies; nil: none is made or taken.
 	Cookies Cookies
 	// Mail sends mails; nil: nodes that send some fail.
-	Mail   Mailer
-	Logger *slog.Logger
-	Now    func() time.Time
+	Mail Mailer
+	// Transactions are what journeys authorise; nil: nothing.
+	Transactions *Transactions
+	Logger       *slog.Logger
+	Now          func() time.Time
 	// Rand gives unpredictable bytes; it is read concurrently.
 	Rand io.Reader
 	// MaxWaiting bounds the journeys kept in memory; zero means 1,000,000.
@@ -154,7 +154,7 @@ func New(c Config) (*Journeys, error) {
 		config: c,
 		effects: effects{
 			users: c.Users, suffix: c.Suffix, meter: c.Meter, logger: c.Logger,
-			cookies: c.Cookies, mailer: c.Mail, documents: c.Catalog.documents,
+			cookies: c.Cookies, mailer: c.Mail, documents: c.Catalog.documents, transactions: c.Transactions,
 		},
 		logger: c.Logger,
 		system: newSystem(c.Logger),
@@ -270,7 +270,7 @@ func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.R
 	}
 	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
 	j.suspendingEnv(&env, id, digest{})
-	state, step := plan.start(env, r.NoSession)
+	state, step := plan.open(env, &r)
 	j.counts.started.Add(1)
 	if ask, ok := step.(journey.Ask); ok && !state.Traced {
 		t := trace{
@@ -384,79 +384,6 @@ func (j *Journeys) mint() (journey.ID, error) {
 			return id, nil
 		}
 	}
-}
-
-// satisfied reports whether the session that the request carries makes the
-// journey superfluous (am-contract section 1.6).
-func satisfied(r journey.StartRequest, plan *journey.Plan) bool {
-	if r.Session == nil || r.ForceAuth || plan.MustRun || r.Session.Principal.Realm != r.Realm {
-		return false
-	}
-	if r.Wanted == nil && r.Tree == "" {
-		return true
-	}
-	return slices.Contains(r.Session.Trees, plan.Name)
-}
-
-// leveled reports whether that session has the level that alone is wanted.
-func leveled(r journey.StartRequest) bool {
-	return r.Session != nil && !r.ForceAuth && r.Session.Principal.Realm == r.Realm &&
-		r.Wanted != nil && r.Wanted.ByLevel && len(r.Wanted.Trees) == 0 && r.Session.AuthLevel >= r.Wanted.Level
-}
-
-func existing(r journey.StartRequest, url string) journey.Reply {
-	if goal := r.Request.Parameters["goto"]; len(goal) > 0 && goal[0] != "" {
-		url = goal[0]
-	}
-	if url == "" {
-		url = journey.DefaultURL
-	}
-	return journey.Reply{
-		Done:     &journey.Done{Success: true, URL: url, Session: *r.Session, NoSession: r.NoSession},
-		Realm:    r.Realm,
-		Existing: true,
-	}
-}
-
-// fill answers steps from the request's own credentials for as long as it can
-// answer a whole one (zero-page login). Each credential is used once.
-func (j *Journeys) fill(ctx context.Context, r journey.StartRequest, reply journey.Reply) (journey.Reply, error) {
-	for reply.Ask != nil {
-		answers, ok := fillable(reply.Ask.Callbacks, &r.Username, &r.Password)
-		if !ok {
-			return reply, nil
-		}
-		next, err := j.resume(ctx, journey.ResumeRequest{
-			Ref: reply.Ref, Answers: answers, Request: r.Request, Session: r.Session,
-		}, true)
-		if err != nil {
-			return journey.Reply{}, err
-		}
-		reply = next
-	}
-	return reply, nil
-}
-
-func fillable(asked []callback.Callback, username **string, password **identity.Secret) ([]callback.Answer, bool) {
-	name, secret := *username, *password
-	if name == nil && secret == nil {
-		return nil, false
-	}
-	answers := make([]callback.Answer, 0, len(asked))
-	for _, c := range asked {
-		switch {
-		case c.Type == callback.Name && name != nil:
-			answers = append(answers, callback.Answer{Type: c.Type, Values: []any{*name}})
-			name = nil
-		case c.Type == callback.Password && secret != nil:
-			answers = append(answers, callback.Answer{Type: c.Type, Values: []any{string(*secret)}})
-			secret = nil
-		default:
-			return nil, false
-		}
-	}
-	*username, *password = name, secret
-	return answers, len(answers) > 0
 }
 
 // Resume answers the current step of a journey. Its errors are listed at

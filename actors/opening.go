@@ -59,6 +59,14 @@ type opening struct {
 // worked out each time.
 const maxOpenings = 64
 
+// open begins a journey as a request wants it.
+func (p *plan) open(env journey.Env, r *journey.StartRequest) (journey.State, journey.Step) {
+	if r.Transaction != nil {
+		return journey.StartTransaction(p.Plan, env, *r.Transaction)
+	}
+	return p.start(env, r.NoSession)
+}
+
 // start is journey.Start, from memory where that is possible.
 func (p *plan) start(env journey.Env, noSession bool) (journey.State, journey.Step) {
 	if len(env.Request.Parameters) > 0 {

@@ -122,7 +122,7 @@ func (j *Journeys) receive(ctx context.Context, m *envelope.Start) (journey.Repl
 	}
 	env := journey.Env{Now: j.config.Now(), Rand: j.config.Rand, Settings: settings, Request: &r.Request}
 	j.suspendingEnv(&env, m.ID, digest{})
-	state, step := plan.start(env, r.NoSession)
+	state, step := plan.open(env, &r)
 	own := &begin{errand: j.errand(ctx), id: m.ID, store: j.store(settings), request: r, plan: plan.Plan, state: state, step: step}
 	return j.here(ctx, m.ID, own, &own.offer)
 }

@@ -21,7 +21,7 @@ func (c *Catalog) planFor(ctx context.Context, r *journey.StartRequest) (*plan, 
 		return nil, journey.ErrNoTree
 	}
 	p, err := c.plan(ctx, r.Realm, r.Tree)
-	if err == nil && p.Transactional {
+	if err == nil && p.Transactional && r.Transaction == nil {
 		return nil, fmt.Errorf("%w: tree %q runs only inside a transaction", journey.ErrNoTree, p.Name)
 	}
 	return p, err
@@ -99,4 +99,36 @@ func (c *Catalog) choice(ctx context.Context, r realm.Name, name string) (p *pla
 		plans[i] = found.Plan
 	}
 	return newPlan(journey.Choice(plans)), true, nil
+}
+
+// satisfied reports whether the session that the request carries makes the
+// journey superfluous (am-contract section 1.6).
+func satisfied(r journey.StartRequest, plan *journey.Plan) bool {
+	if r.Session == nil || r.ForceAuth || plan.MustRun || r.Session.Principal.Realm != r.Realm {
+		return false
+	}
+	if r.Wanted == nil && r.Tree == "" {
+		return true
+	}
+	return slices.Contains(r.Session.Trees, plan.Name)
+}
+
+// leveled reports whether that session has the level that alone is wanted.
+func leveled(r journey.StartRequest) bool {
+	return r.Session != nil && !r.ForceAuth && r.Session.Principal.Realm == r.Realm &&
+		r.Wanted != nil && r.Wanted.ByLevel && len(r.Wanted.Trees) == 0 && r.Session.AuthLevel >= r.Wanted.Level
+}
+
+func existing(r journey.StartRequest, url string) journey.Reply {
+	if goal := r.Request.Parameters["goto"]; len(goal) > 0 && goal[0] != "" {
+		url = goal[0]
+	}
+	if url == "" {
+		url = journey.DefaultURL
+	}
+	return journey.Reply{
+		Done:     &journey.Done{Success: true, URL: url, Session: *r.Session, NoSession: r.NoSession},
+		Realm:    r.Realm,
+		Existing: true,
+	}
 }

@@ -21,6 +21,28 @@ const (
 
 // Start begins a journey on a plan. noSession is the client's wish.
 func Start(p *Plan, env Env, noSession bool) (State, Step) {
+	s := initial(p, env)
+	s.NoSession = noSession
+	r := newRun(p, s, nil, env)
+	return r.finish(r.loop())
+}
+
+// StartTransaction begins a journey that is to authorise a transaction. It is
+// kept from its start on.
+func StartTransaction(p *Plan, env Env, t Transaction) (State, Step) {
+	s := initial(p, env)
+	s.Transaction, s.NoSession, s.Traced = &t, true, true
+	if t.Known {
+		s.Values.PutShared(node.KeyUsername, t.User)
+	}
+	if t.Data != nil {
+		s.Values.PutShared(KeyTransactionData, t.Data)
+	}
+	r := newRun(p, s, nil, env)
+	return r.finish(r.loop())
+}
+
+func initial(p *Plan, env Env) State {
 	s := State{
 		Tree:    p.Name,
 		Version: p.Version,
@@ -30,14 +52,12 @@ func Start(p *Plan, env Env, noSession bool) (State, Step) {
 			Locales:    env.Request.Locales,
 			Parameters: env.Request.Parameters,
 		},
-		NoSession: noSession,
 	}
 	s.Values.Shared = node.Values{node.KeyRealm: string(p.Realm)}
 	if env.Settings.DefaultAuthLevel != 0 {
 		s.Values.Shared[node.KeyAuthLevel] = float64(env.Settings.DefaultAuthLevel)
 	}
-	r := newRun(p, s, nil, env)
-	return r.finish(r.loop())
+	return s
 }
 
 // Advance moves a journey on by one input and returns its new state and what

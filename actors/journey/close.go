@@ -38,6 +38,8 @@ const (
 	profile    stage = iota // success: the user's profile is being looked up
 	forgetting              // success: counters of earlier failures are being cleared
 	sealing                 // success: persistent cookies are being made
+	approving               // success: the transaction is being authorised
+	denied                  // failure: the transaction has been told
 	counting                // failure: the refused attempt is being counted
 )
 
@@ -67,6 +69,14 @@ func (r *run) close() Step {
 	if r.s.closing.success {
 		return r.succeed()
 	}
+	if t := r.s.Transaction; t != nil && r.s.closing.stage != denied {
+		if _, told := r.takeResult().(node.Settled); !told {
+			return Do{node.Settle{Transaction: t.Key}}
+		}
+		c := *r.s.closing
+		c.stage = denied
+		r.s.closing = &c
+	}
 	return r.fail()
 }
 
@@ -90,7 +100,7 @@ func (r *run) succeed() Step {
 		case !found.OK && r.env.Settings.ProfileRequired:
 			return Done{Message: textNoProfile, URL: r.failureURL()}
 		case !found.OK:
-			return r.welcome(user, "")
+			return r.approve(user, "")
 		case found.Identity.Locked(r.env.Now):
 			return Done{Message: textLockedOut, Lockout: true}
 		}
@@ -105,7 +115,12 @@ func (r *run) succeed() Step {
 			r.setPersistent(c.persist[0], c.user.Name, sealed)
 			c.persist = c.persist[1:]
 		}
-	case counting:
+	case approving:
+		if settled, _ := result.(node.Settled); !settled.OK {
+			return r.refused(errors.New("the transaction was over before"))
+		}
+		return r.welcome(r.user(), r.s.Ending.UniversalID)
+	case counting, denied:
 	}
 	if len(c.clear) > 0 {
 		return Do{node.Update{User: c.user.Name, Change: c.clear[0]}}
@@ -116,7 +131,21 @@ func (r *run) succeed() Step {
 	if len(c.persist) > 0 {
 		return r.seal(c.persist[0], c.user.Name)
 	}
-	return r.welcome(c.user.Name, r.s.Ending.UniversalID)
+	return r.approve(c.user.Name, r.s.Ending.UniversalID)
+}
+
+// approve has the transaction told, if it is one that the journey is about: the
+// first of several journeys for it decides.
+func (r *run) approve(user, universalID string) Step {
+	t := r.s.Transaction
+	switch {
+	case t == nil:
+		return r.welcome(user, universalID)
+	case t.User != "" && identity.Key(user) != identity.Key(t.User):
+		return r.refused(errors.New("the transaction is for another user"))
+	}
+	r.s.closing.stage = approving
+	return Do{node.Settle{Transaction: t.Key, Approved: true, Properties: r.s.Ending.Properties}}
 }
 
 // seal wants a persistent cookie made for the user, who must have a profile: the
@@ -196,6 +225,7 @@ func (r *run) welcome(user, universalID string) Step {
 		Details:         r.s.Ending.SuccessDetails,
 		PropertyDetails: r.s.Ending.SuccessProperties,
 		Cookies:         r.s.Ending.Cookies,
+		Transaction:     r.s.Transaction != nil,
 	}
 }
 

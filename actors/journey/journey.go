@@ -85,6 +85,9 @@ type Done struct {
 	Details, PropertyDetails map[string]string
 	// Cookies are what the answer sets beside the session's.
 	Cookies []node.Cookie
+	// Transaction says that a transaction was authorised: the session that the
+	// request carries stays as it is.
+	Transaction bool
 
 	// After failure. Message is for the client. Lockout marks AM's lockout and
 	// warning answers, which carry an empty failureUrl. Err is for the
@@ -162,7 +165,10 @@ type StartRequest struct {
 	Tree string
 	// Wanted, when not nil, says what the journey is to achieve, in place of
 	// Tree: any of several trees may do.
-	Wanted                *Wanted
+	Wanted *Wanted
+	// Transaction is what the journey is to authorise, nil for nothing. Its tree
+	// is Tree.
+	Transaction           *Transaction
 	IndexType, IndexValue string
 	Request               node.Request
 	// Session is the valid session that the request carries, nil without one.
@@ -175,6 +181,24 @@ type StartRequest struct {
 	Username *string
 	Password *identity.Secret
 }
+
+// Transaction is what the success of a journey authorises. Such a journey makes
+// no session.
+type Transaction struct {
+	// Key is what the transaction is kept under.
+	Key [16]byte `json:"key"`
+	// User, when set, is whose success counts. Known says that the first request
+	// came with that user's session: then the state has the name from the start,
+	// and the last request has to come with it too.
+	User  string `json:"user,omitempty"`
+	Known bool   `json:"known,omitempty"`
+	// Data, an object, is in the state from the start; nil for none.
+	Data map[string]any `json:"-"`
+}
+
+// KeyTransactionData is where a journey finds what it was told of the transaction
+// that it is to authorise.
+const KeyTransactionData = "transactionData"
 
 // Wanted is what a policy asks of a session (am-contract section 1.2).
 type Wanted struct {

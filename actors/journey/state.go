@@ -39,6 +39,8 @@ type State struct {
 	// Suspended is set while the journey is suspended, Resumed once it has been.
 	Suspended *Suspension `json:"suspended,omitempty"`
 	Resumed   bool        `json:"resumed,omitempty"`
+	// Transaction is what the journey authorises, nil for nothing.
+	Transaction *Transaction `json:"transaction,omitempty"`
 
 	// Traced is set once a node ran that is not a function of definition and
 	// request: from then on the journey must be kept.

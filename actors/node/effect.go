@@ -148,6 +148,21 @@ type MailSent struct {
 func (SendMail) effect() {}
 func (MailSent) result() {}
 
+// Settle says what came of the transaction that a journey is to authorise; its
+// Result is Settled.
+type Settle struct {
+	Transaction [16]byte // the key that it is kept under
+	Approved    bool
+	// Properties are those that the journey set for a session.
+	Properties map[string]string
+}
+
+// Settled answers Settle. OK is false when the transaction was over before.
+type Settled struct{ OK bool }
+
+func (Settle) effect()  {}
+func (Settled) result() {}
+
 func (OpenCookie) effect()   {}
 func (SealCookie) effect()   {}
 func (CookieOpened) result() {}

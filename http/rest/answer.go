@@ -65,6 +65,9 @@ func (h *Handler) success(c *call, reply journey.Reply, presented session.TokenI
 			out.TokenID = ""
 		}
 		h.cfg.Sessions.Touch(done.Session, c.now)
+	case done.Transaction && presented != "":
+		// The session stays as it is, and so does its token.
+		out.TokenID, out.NoSession = wire.TokenID(presented), false
 	case !done.NoSession:
 		set = c.cookies().set(reply.Token)
 	}

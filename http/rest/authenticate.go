@@ -26,7 +26,7 @@ const suspendedGone = "org.forgerock.openam.auth.nodes.framework.token.Suspended
 // authId names (am-contract section 1).
 func (h *Handler) authenticate(c *call) error {
 	if len(c.path) > 0 {
-		return notFound(c.path[0])
+		return h.backChannel(c)
 	}
 	if err := c.method(http.MethodPost); err != nil {
 		return err
@@ -64,10 +64,11 @@ func (h *Handler) start(c *call) error {
 			return err
 		}
 	}
-	if wanted.transaction != "" {
-		return errIndexDenied
-	}
 	current, token, err := c.currentSession()
+	if err != nil {
+		return err
+	}
+	authorises, err := h.beginTransaction(c, &wanted, current)
 	if err != nil {
 		return err
 	}
@@ -79,17 +80,18 @@ func (h *Handler) start(c *call) error {
 		username, password = nil, nil // the login page asks for them
 	}
 	reply, err := h.cfg.Journeys.Start(c.context(), journey.StartRequest{
-		Realm:      c.realm,
-		Tree:       wanted.tree,
-		Wanted:     wanted.wanted,
-		IndexType:  wanted.kind,
-		IndexValue: wanted.value,
-		Request:    c.nodeRequest(current),
-		Session:    current,
-		NoSession:  c.query.get("noSession") == "true",
-		ForceAuth:  wanted.force || c.query.get("ForceAuth") == "true",
-		Username:   username,
-		Password:   password,
+		Realm:       c.realm,
+		Tree:        wanted.tree,
+		Wanted:      wanted.wanted,
+		Transaction: authorises,
+		IndexType:   wanted.kind,
+		IndexValue:  wanted.value,
+		Request:     c.nodeRequest(current),
+		Session:     current,
+		NoSession:   c.query.get("noSession") == "true",
+		ForceAuth:   wanted.force || c.query.get("ForceAuth") == "true",
+		Username:    username,
+		Password:    password,
 	})
 	if err != nil {
 		return err

@@ -109,6 +109,9 @@ func faultOf(err error) (fault, bool) {
 		errors.Is(err, context.Canceled):
 		return fault{status: 503, retryAfter: retryAfter}, true
 	}
+	if f, ok := transactionFault(err); ok {
+		return f, true
+	}
 	if f, ok := resourceFault(err); ok {
 		return f, true
 	}

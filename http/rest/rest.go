@@ -14,6 +14,7 @@ import (
 
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
+	"sojourn/actors/transaction"
 	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
@@ -39,6 +40,16 @@ type Sessions interface {
 	Touch(x session.Session, now time.Time)
 }
 
+// Transactions are what users authorise by journeys. Its errors are those of
+// package transaction, or mean that nothing is known.
+type Transactions interface {
+	Initiate(ctx context.Context, r realm.Name, q transaction.Request) (transaction.ID, error)
+	Transaction(ctx context.Context, r realm.Name, id transaction.ID) (transaction.Transaction, error)
+	// Begin says which tree a transaction wants run for somebody with a session,
+	// nil for none.
+	Begin(ctx context.Context, r realm.Name, id transaction.ID, x *session.Session) (tree string, t journey.Transaction, err error)
+}
+
 // Realms knows the realms and their settings. The settings are shared and must
 // not be changed.
 type Realms interface {
@@ -55,6 +66,8 @@ type Config struct {
 	Journeys Journeys
 	Sessions Sessions
 	Realms   Realms
+	// Transactions may be nil: then there are none.
+	Transactions Transactions
 	// AuthIDs are the keys that sign and verify the authId. It is asked for each
 	// request that has one: the same pointer means the same keys. One that is
 	// too short makes a request panic.

@@ -132,6 +132,9 @@ func Encode(m Message) ([]byte, error) {
 	w := newWriter()
 	switch m := m.(type) {
 	case *Start:
+		if w.more = m.Request.Transaction != nil; w.more {
+			w.b[0] = Version3
+		}
 		w.byte(kindStart)
 		w.raw(m.ID[:])
 		w.start(&m.Request)

@@ -24,10 +24,19 @@ func (w *writer) start(s *journey.StartRequest) {
 	w.maybeSession(s.Session)
 	w.bool(s.NoSession)
 	w.bool(s.ForceAuth)
+	if t := s.Transaction; w.more {
+		w.bool(t != nil)
+		if t != nil {
+			w.raw(t.Key[:])
+			w.text(t.User)
+			w.bool(t.Known)
+			w.value(t.Data)
+		}
+	}
 }
 
 func (r *reader) start() journey.StartRequest {
-	return journey.StartRequest{
+	s := journey.StartRequest{
 		Realm:      realm.Name(r.text()),
 		Tree:       r.text(),
 		IndexType:  r.text(),
@@ -37,6 +46,14 @@ func (r *reader) start() journey.StartRequest {
 		NoSession:  r.bool(),
 		ForceAuth:  r.bool(),
 	}
+	if r.more && r.bool() {
+		t := &journey.Transaction{}
+		r.fill(t.Key[:])
+		t.User, t.Known = r.text(), r.bool()
+		t.Data, _ = r.value().(map[string]any)
+		s.Transaction = t
+	}
+	return s
 }
 
 func (w *writer) resume(s *journey.ResumeRequest) {
@@ -82,7 +99,7 @@ func (w *writer) ref(f *journey.Ref) {
 // says makes a message one of Version3 if its reference needs that, or the
 // reply that it goes with. It comes before all else.
 func (w *writer) says(f *journey.Ref, p *journey.Reply) {
-	w.more = p != nil && (p.Ask != nil && p.Ask.Cookies != nil || p.Done != nil && p.Done.Cookies != nil)
+	w.more = p != nil && (p.Ask != nil && p.Ask.Cookies != nil || p.Done != nil && (p.Done.Cookies != nil || p.Done.Transaction))
 	if w.more = w.more || f.Store != realm.InMemory || f.Index != 0 || f.State != nil || f.Allowlist != [16]byte{}; w.more {
 		w.b[0] = Version3
 	}
@@ -291,6 +308,10 @@ func (w *writer) end(d *journey.Done) {
 		w.text(cut(d.Err.Error()))
 	}
 	w.cookies(d.Cookies)
+	if w.more {
+		w.bool(d.Transaction)
+		w.varint(int64(d.Quota))
+	}
 }
 
 func (r *reader) end() *journey.Done {
@@ -308,6 +329,9 @@ func (r *reader) end() *journey.Done {
 		d.Err = errors.New(r.text())
 	}
 	d.Cookies = r.cookies()
+	if r.more {
+		d.Transaction, d.Quota = r.bool(), int(r.varint())
+	}
 	return d
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -125,4 +126,9 @@ func readKey(file string) ([]byte, error) {
 		return nil, fmt.Errorf("key file %s: %w", file, err)
 	}
 	return key, nil
+}
+
+// transactions are kept in the token store.
+func (d *Daemon) transactions() *actors.Transactions {
+	return actors.NewTransactions(d.store, rand.Reader, time.Now)
 }

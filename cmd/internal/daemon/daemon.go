@@ -288,30 +288,31 @@ func (d *Daemon) makeJourneys(catalog *actors.Catalog) error {
 		return err
 	}
 	d.journeys, err = actors.New(actors.Config{
-		Self:       d.near.self.ID,
-		View:       d.near.view,
-		Peers:      journeyPeers{d.near},
-		Quorum:     d.store.Current,
-		CutOff:     d.cutOff,
-		Replicas:   c.Journeys.Replicas,
-		Runs:       d.registry,
-		Founding:   d.registry,
-		Catalog:    catalog,
-		Users:      users,
-		Sessions:   d.sessions,
-		Stored:     d.store,
-		Keys:       d.keys.current.Load().marks, // for the ids of sessions, which no rotation changes
-		DigestKey:  c.Secret.Derive(secret.AnswerDigest),
-		Suffix:     c.UserSuffix,
-		Meter:      &actors.Meters{},
-		Cookies:    d.keys.tokens,
-		Mail:       mailer,
-		Logger:     c.Log.With("part", "journeys"),
-		Now:        time.Now,
-		Rand:       rand.Reader,
-		MaxWaiting: int64(c.Limits.Journeys),
-		MaxStored:  4 * int64(c.Limits.Journeys), // on disk
-		LoginPage:  loginPage(c.HTTP),
+		Self:         d.near.self.ID,
+		View:         d.near.view,
+		Peers:        journeyPeers{d.near},
+		Quorum:       d.store.Current,
+		CutOff:       d.cutOff,
+		Replicas:     c.Journeys.Replicas,
+		Runs:         d.registry,
+		Founding:     d.registry,
+		Catalog:      catalog,
+		Users:        users,
+		Sessions:     d.sessions,
+		Stored:       d.store,
+		Keys:         d.keys.current.Load().marks, // for the ids of sessions, which no rotation changes
+		DigestKey:    c.Secret.Derive(secret.AnswerDigest),
+		Suffix:       c.UserSuffix,
+		Meter:        &actors.Meters{},
+		Cookies:      d.keys.tokens,
+		Mail:         mailer,
+		Transactions: d.transactions(),
+		Logger:       c.Log.With("part", "journeys"),
+		Now:          time.Now,
+		Rand:         rand.Reader,
+		MaxWaiting:   int64(c.Limits.Journeys),
+		MaxStored:    4 * int64(c.Limits.Journeys), // on disk
+		LoginPage:    loginPage(c.HTTP),
 	})
 	if err != nil {
 		return fmt.Errorf("start journeys: %w", err)
@@ -340,14 +341,15 @@ func (d *Daemon) makeAPI(catalog *actors.Catalog) (*rest.Handler, error) {
 	}
 	stores := resources{d.store, d.hashing}
 	handler, err := rest.New(rest.Config{
-		Path:     c.HTTP.Path,
-		Journeys: d.journeys,
-		Sessions: d.sessions,
-		Realms:   catalog,
-		AuthIDs:  d.keys.AuthIDs,
-		Current:  d.keys.Current,
-		Sealer:   d.keys.tokens,
-		Process:  deployment(c.Config),
+		Path:         c.HTTP.Path,
+		Journeys:     d.journeys,
+		Transactions: d.transactions(),
+		Sessions:     d.sessions,
+		Realms:       catalog,
+		AuthIDs:      d.keys.AuthIDs,
+		Current:      d.keys.Current,
+		Sealer:       d.keys.tokens,
+		Process:      deployment(c.Config),
 		GotoAllowed: func(target string, s *realm.Settings) bool {
 			return len(target) <= s.Deployment.MaxGoto && realm.GotoAllowed(s.GotoPatterns, target)
 		},

@@ -18,7 +18,7 @@ const module = "sojourn"
 // missing here fails the test: its place is a decision. A pattern in the style
 // of path.Match stands for several.
 func layers() map[string][]string {
-	pureCore := []string{"actors/callback", "actors/mail", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
+	pureCore := []string{"actors/callback", "actors/mail", "actors/transaction", "actors/tree", "actors/node", "actors/identity", "actors/journey", "actors/realm"}
 	meets := []string{
 		"actors", "actors/*", "cluster", "cluster/link", "cluster/placement", "cluster/runs", "cts", "cts/*",
 		"http/wire", "http/rest", "http/webhook", "http/login", "http/console", "http/server", "cmd/internal/config", "cmd/internal/secret",
@@ -33,6 +33,7 @@ func layers() map[string][]string {
 		"actors/tree":                {"actors/realm", "actors/internal/amjson"},
 		"actors/identity":            {"actors/realm"},
 		"actors/mail":                {},
+		"actors/transaction":         {"actors/realm", "cts/session"},
 		"actors/smtp":                {"actors/mail", "cts/session"},
 		"actors/node":                {"actors/callback", "actors/mail", "actors/tree", "actors/identity", "actors/realm", "actors/internal/amjson", "cts/session"},
 		"actors/journey":             {"actors/callback", "actors/tree", "actors/node", "actors/identity", "actors/realm", "cts/session"},
@@ -105,7 +106,7 @@ func owners() map[string][]string {
 func purePackages() []string {
 	return []string{
 		"actors/internal/amjson", "actors/internal/envelope", "actors/internal/register", "actors/realm", "actors/callback", "actors/tree",
-		"actors/identity", "actors/mail", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/clientside", "cts/keyring", "cts/amtoken", "cts/command", "http/wire", "cmd/internal/secret",
+		"actors/identity", "actors/mail", "actors/transaction", "actors/node", "actors/journey", "cluster/placement", "cluster/runs", "cts/internal/octets", "cts/session", "cts/token", "cts/clientside", "cts/keyring", "cts/amtoken", "cts/command", "http/wire", "cmd/internal/secret",
 		"cmd/internal/chaos/history",
 	}
 }
