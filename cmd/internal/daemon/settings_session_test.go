@@ -80,6 +80,43 @@ func sessionEffects() map[string]func(*testing.T, *site) {
 	}
 }
 
+// The order of session limits is AM's: user, node, tree, realm, all realms.
+func TestOrderOfLimits(t *testing.T) {
+	const limiting = "5e771265-0000-4000-8000-000000000004"
+	s := newSite(t)
+	s.node(anyone, "UsernameCollectorNode", "{}")
+	tree := func(to, more string) {
+		s.tree("Limited", `{"entryNodeId":"`+anyone+`",`+more+`"nodes":{"`+anyone+`":{"nodeType":"UsernameCollectorNode","displayName":"Name","connections":{"outcome":"`+to+`"}},`+
+			`"`+limiting+`":{"nodeType":"SetSessionPropertiesNode","displayName":"Limits","connections":{"outcome":"`+success+`"}}}}`)
+	}
+	limits := func() string {
+		refreshed := s.sessions("refresh", s.begin("Limited", "X-OpenAM-Username", s.demo.User).member(t, "tokenId"))
+		return refreshed.member(t, "maxsessiontime") + " " + refreshed.member(t, "maxidletime")
+	}
+	s.node(limiting, "SetSessionPropertiesNode", `{"maxSessionTime":20,"maxIdleTime":2}`)
+	tree(success, "")
+	for _, layer := range []struct {
+		name, want string
+		set        func()
+	}{
+		{"default", "120 30", func() {}},
+		{"all realms", "50 5", func() { s.global(realm.DocumentSession, `{"dynamic":{"maxSessionTime":50,"maxIdleTime":5}}`) }},
+		{"realm", "40 4", func() { s.set(realm.DocumentSession, `{"dynamic":{"maxSessionTime":40,"maxIdleTime":4}}`) }},
+		{"tree", "30 3", func() { tree(success, `"maximumSessionTime":30,"maximumIdleTime":3,`) }},
+		{"node", "20 2", func() { tree(limiting, `"maximumSessionTime":30,"maximumIdleTime":3,`) }},
+		{"user", "10 1", func() {
+			s.user(func(who *identity.Identity) {
+				who.Attributes["iplanet-am-session-max-session-time"] = []string{"10"}
+				who.Attributes["iplanet-am-session-max-idle-time"] = []string{"1"}
+			})
+		}},
+	} {
+		if layer.set(); limits() != layer.want {
+			t.Errorf("%s: %s, want %s", layer.name, limits(), layer.want)
+		}
+	}
+}
+
 func quotaEffects() map[string]func(*testing.T, *site) {
 	const (
 		on    = `"quotas":{"iplanet-am-session-enable-session-constraint":"ON"`
