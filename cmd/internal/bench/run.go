@@ -136,19 +136,22 @@ type crew struct {
 	ops  []operation
 }
 
+// assemble prepares all workers at once.
 func assemble(ctx context.Context, s Subject, concurrency int) (*crew, error) {
 	workers := concurrency
 	if s.Workers > 0 {
 		workers = min(workers, s.Workers)
 	}
-	c := &crew{pids: s.PIDs}
-	for range workers {
-		op, err := s.prepare(ctx)
-		if err != nil {
-			c.close()
-			return nil, err
-		}
-		c.ops = append(c.ops, op)
+	c := &crew{pids: s.PIDs, ops: make([]operation, workers)}
+	failed := make([]error, workers)
+	var preparing sync.WaitGroup
+	for i := range workers {
+		preparing.Go(func() { c.ops[i], failed[i] = s.prepare(ctx) })
+	}
+	preparing.Wait()
+	if err := errors.Join(failed...); err != nil {
+		c.close()
+		return nil, err
 	}
 	return c, nil
 }
@@ -158,7 +161,9 @@ func (c *crew) close() {
 		return
 	}
 	for _, op := range c.ops {
-		op.close()
+		if op.close != nil { // else it could not be prepared
+			op.close()
+		}
 	}
 }
 

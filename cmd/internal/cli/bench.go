@@ -102,9 +102,13 @@ CPU than memory.
   journey-cts       the same, kept in the replicated store
   journey-jwt       the same, kept by the client, sealed inside authId
   validate-stored   sessions of the token store, as every member has them in
-                    memory: 50 for each worker, in turn
-  validate-client   client-side sessions, decrypted, verified and looked up
-                    among those that were ended
+                    memory: 1250 for each worker, in turn
+  validate-client   as many client-side sessions, decrypted, verified and looked
+                    up among those that were ended; a member remembers half of
+                    these tokens when there are 16 workers
+  validate-client-again
+                    one client-side session for each worker, again and again:
+                    the member remembers what its token says
   cluster-...       each of these at the members of the cluster in turn`,
 		Args: wants(),
 	}

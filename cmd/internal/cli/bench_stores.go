@@ -16,7 +16,7 @@ import (
 
 // storeSubjects are those of a member alone.
 func storeSubjects() []string {
-	return []string{"journey-memory", "journey-cts", "journey-jwt", "validate-stored", "validate-client"}
+	return []string{"journey-memory", "journey-cts", "journey-jwt", "validate-stored", "validate-client", "validate-client-again"}
 }
 
 const clusterPrefix = "cluster-"
@@ -34,6 +34,10 @@ type storeOf struct {
 	realm string
 	// beside is the subject of memory that it is compared with; empty: an echo.
 	beside string
+	// behind is set where memory need not lead.
+	behind bool
+	// sessions of each worker, for validations.
+	sessions int
 }
 
 func storesOf() map[string]storeOf {
@@ -41,8 +45,10 @@ func storesOf() map[string]storeOf {
 		"journey-memory":  {realm: "/memory"},
 		"journey-cts":     {realm: "/cts", beside: "journey-memory"},
 		"journey-jwt":     {realm: "/jwt", beside: "journey-memory"},
-		"validate-stored": {realm: "/memory"},
-		"validate-client": {realm: "/client", beside: "validate-stored"},
+		"validate-stored": {realm: "/memory", sessions: sessionsOfWorker},
+		"validate-client": {realm: "/client", beside: "validate-stored", sessions: sessionsOfWorker},
+		// A token that a member remembers having opened is as good as memory.
+		"validate-client-again": {realm: "/client", beside: "validate-stored", behind: true, sessions: 1},
 	}
 }
 
@@ -70,7 +76,7 @@ func (f *benchFlags) leads() []bench.Demand {
 		return nil
 	}
 	for _, name := range f.wanted() {
-		if storesOf()[strings.TrimPrefix(name, clusterPrefix)].beside != "" {
+		if of := storesOf()[strings.TrimPrefix(name, clusterPrefix)]; of.beside != "" && !of.behind {
 			out = append(out, bench.Demand{Subject: name, Bound: 1, Least: true})
 		}
 	}
@@ -90,10 +96,11 @@ func (m *subjectMaker) storeSubject(name string) bench.Subject {
 	server := target.server
 	server.Realm, server.Journey = of.realm, pagesName
 	var s bench.Subject
-	if strings.HasPrefix(plain, "journey-") {
+	if of.sessions == 0 {
 		s = bench.Journey(name, server, target.least)
 	} else {
-		s = bench.ValidateMany(name, server, target.least, sessionsOfWorker)
+		server.Journey = pageName
+		s = bench.ValidateMany(name, server, target.least, of.sessions)
 	}
 	if of.beside != "" {
 		s.CPUOf = prefix + of.beside
@@ -101,11 +108,16 @@ func (m *subjectMaker) storeSubject(name string) bench.Subject {
 	return s
 }
 
-// sessionsOfWorker is how many sessions a worker validates in turn.
-const sessionsOfWorker = 50
+// sessionsOfWorker is how many sessions a worker validates in turn. Those of 16
+// workers are twice as many as a member remembers tokens that it has opened.
+const sessionsOfWorker = 1250
 
-// pagesName is the journey of these subjects, pagesExport that journey.
-const pagesName = "BenchPages"
+// pagesName is the journey of several pages of these subjects, pageName one of one
+// page, pagesExport both.
+const (
+	pagesName = "BenchPages"
+	pageName  = "BenchLogin"
+)
 
 //go:embed bench/pages.json
 var pagesExport []byte

@@ -18,8 +18,9 @@ func benchSubjects() []string {
 		"echo", "echo-bcrypt", "start", "validate", "login", "login-light", "login-zero", "login-argon2", "step", "step-single", "fsync", "write",
 		"cluster-echo", "cluster-validate", "cluster-validate-one", "cluster-login", "cluster-login-light", "cluster-step",
 		"cluster-step-single", "cluster-write",
-		"journey-memory", "journey-cts", "journey-jwt", "validate-stored", "validate-client",
+		"journey-memory", "journey-cts", "journey-jwt", "validate-stored", "validate-client", "validate-client-again",
 		"cluster-journey-memory", "cluster-journey-cts", "cluster-journey-jwt", "cluster-validate-stored", "cluster-validate-client",
+		"cluster-validate-client-again",
 	}
 }
 
@@ -35,9 +36,9 @@ func (f *benchFlags) wanted() []string {
 	case len(f.subjects) > 0:
 		return f.subjects
 	case f.stores && f.members > 1:
-		return append(storeSubjects(), clustered(storeSubjects())...)
+		return append(append([]string{"echo"}, storeSubjects()...), clustered(storeSubjects())...)
 	case f.stores:
-		return storeSubjects()
+		return append([]string{"echo"}, storeSubjects()...)
 	case f.members > 1:
 		return []string{
 			"echo", "cluster-echo", "echo-bcrypt", "validate", "cluster-validate", "cluster-validate-one", "login", "cluster-login",
