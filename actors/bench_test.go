@@ -34,8 +34,15 @@ func BenchmarkStart(b *testing.B) {
 
 // BenchmarkWaitingStep is a step that waits again: the journey is activated,
 // advanced, and its record replaced.
-func BenchmarkWaitingStep(b *testing.B) {
-	m := newMember(b, time.Now)
+func BenchmarkWaitingStep(b *testing.B) { benchmarkStep(b, inMemory()) }
+
+// BenchmarkCarriedStep is the same of a journey that its client carries; to
+// seal and open it is BenchmarkCarried of http/rest.
+func BenchmarkCarriedStep(b *testing.B) { benchmarkStep(b, withClient()) }
+
+func benchmarkStep(b *testing.B, in where) {
+	b.Helper()
+	m := in.member(b, time.Now)
 	b.ReportAllocs()
 	for b.Loop() {
 		first := m.start(b, "Steps")

@@ -25,6 +25,7 @@ func (d *discard) Write(b []byte) (int, error) { d.bytes += len(b); return len(b
 func benchmark(b *testing.B, reply journey.Reply, body string, status int) {
 	b.Helper()
 	s := newStand(b)
+	s.cfg.Sealer = newSealer(b, 1)
 	s.cfg.Log = slog.New(slog.DiscardHandler)
 	s.replies(reply, nil)
 	h, err := rest.New(s.cfg)
@@ -56,6 +57,23 @@ func BenchmarkSuccess(b *testing.B) {
 		`{"type":"PasswordCallback","output":[{"name":"prompt","value":"Password"}],"input":[{"name":"IDToken2","value":"hunter2"}],"_id":1}],` +
 		`"stage":"UsernamePassword","status":200,"ok":true}`
 	benchmark(b, done(journey.Done{Success: true, URL: "/am/console"}), body, http.StatusOK)
+}
+
+// BenchmarkStep is one step of a journey in memory, BenchmarkCarried of one that
+// its client carries, whose state is of a usual size.
+func BenchmarkStep(b *testing.B) { benchmarkStep(b, ref()) }
+
+func BenchmarkCarried(b *testing.B) { benchmarkStep(b, carriedRef(strings.Repeat("state ", 100))) }
+
+func benchmarkStep(b *testing.B, r journey.Ref) {
+	b.Helper()
+	s := newStand(b)
+	s.cfg.Sealer = newSealer(b, 1)
+	reply := step()
+	reply.Ref = r
+	s.replies(reply, nil)
+	text := authIDIn(b, s.do(s.request(start, "")).Body.Bytes())
+	benchmark(b, reply, `{"authId":"`+text+`"}`, http.StatusOK)
 }
 
 func BenchmarkFailure(b *testing.B) {
