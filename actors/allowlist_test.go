@@ -79,6 +79,30 @@ func TestAllowlists(t *testing.T) {
 	})
 }
 
+// TestAllowlistedComesBack: a suspended journey is allowlisted as before when
+// somebody comes back to it.
+func TestAllowlistedComesBack(t *testing.T) {
+	bubbles(t, func(t *testing.T, in where) {
+		for _, on := range []bool{true, false} {
+			c, sent := mailing(t, in, 3)
+			defer c.close()
+			in.allowlisted(c.members[0], on)
+			first := c.members[0].start(t, "Mail")
+			waiting, err := c.members[1].answer(t, first.Ref, "demo")
+			if err != nil || listed(&waiting.Ref) != on {
+				t.Fatalf("%+v, %v", waiting.Ref, err)
+			}
+			back, err := c.members[2].back(t, sent.last(t))
+			if err != nil || listed(&back.Ref) != on || on && back.Ref.Allowlist == waiting.Ref.Allowlist {
+				t.Fatalf("%+v, %v", back.Ref, err)
+			}
+			if done, err := c.members[0].answer(t, back.Ref, "secret"); err != nil || !done.Done.Success {
+				t.Errorf("end: %+v, %v", done, err)
+			}
+		}
+	})
+}
+
 // TestAllowlistsWaitForTheRelease: a member of the release before does not know
 // of them.
 func TestAllowlistsWaitForTheRelease(t *testing.T) {

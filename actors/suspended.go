@@ -38,6 +38,8 @@ type suspended struct {
 	Index uint64 `json:"index,omitempty"`
 	// Bound says that the cookie is needed which was set then.
 	Bound bool `json:"bound,omitempty"`
+	// Allowlisted says that its steps carry AM's whitelist-state.
+	Allowlisted bool `json:"allowlisted,omitempty"`
 	// State is as journey.State.Encode wrote it.
 	State []byte `json:"state"`
 }
@@ -119,7 +121,7 @@ func (j *Journeys) shelve(ctx context.Context, s *stepping, b *body) error {
 	kept := suspended{
 		Journey: s.id, Realm: s.ref.Realm, IndexType: s.ref.IndexType, IndexValue: s.ref.IndexValue,
 		Started: state.Started, Expires: b.expires, Until: state.Suspended.Until, Index: s.kept.index(),
-		Bound: s.settings.ResumesHere, State: b.state,
+		Bound: s.settings.ResumesHere, Allowlisted: listed(&s.ref), State: b.state,
 	}
 	if s.kept != nil {
 		kept.Seq = s.kept.Seq
@@ -174,6 +176,9 @@ func (j *Journeys) ResumeSuspended(ctx context.Context, r journey.ResumeSuspende
 		},
 		Request: r.Request, Session: r.Session,
 	}}
+	if kept.Allowlisted {
+		j.list(&m.request.Ref)
+	}
 	m.digest = j.digester.sum([]byte(r.ID)) // of every try: effects are done once
 	reply, err := j.here(ctx, kept.Journey, m, &m.offer)
 	switch {
