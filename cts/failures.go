@@ -53,6 +53,9 @@ func errorOf(f *peer.Failure) error {
 		return down
 	case f.Code == peer.CodeElsewhere:
 		return elsewhereError{down}
+	case f.Code == peer.CodeProtocol:
+		// It is of another release, as its peers will know in a moment.
+		return elsewhere("the leader does not understand: " + f.Text)
 	case sentinel == nil:
 		return errors.New("the leader says: " + f.Text)
 	case f.Text == sentinel.Error():

@@ -64,7 +64,7 @@ func together(all []identity.Identity) int {
 // answer: it is made once. What its key is remembered with is gone a minute or
 // two after its Until.
 func (s *Store) UpdateIdentity(ctx context.Context, r realm.Name, name string, c identity.Change) (identity.Identity, error) {
-	if id, addr := s.leader(); addr != "" && !s.releases.speaks(id, remembers) {
+	if id, addr := s.leader(); addr != "" && !s.releases.speaks(s.config.Network.Peers(), id, remembers) {
 		return s.askOld(ctx, r, name, c)
 	}
 	result, err := s.write(ctx, peer.UpdateIdentity{Realm: r, Name: name, Change: c})

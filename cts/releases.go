@@ -52,8 +52,13 @@ func (r *releases) hear(peers []Peer, applied raft.Configuration) {
 // all reports whether every member that applies the log speaks a protocol.
 func (r *releases) all(protocol int) bool { return newest-r.behind.Load() >= int64(protocol) }
 
-// speaks reports whether a store did when it was last seen.
-func (r *releases) speaks(store string, protocol int) bool {
+// speaks reports whether a store does, or did when it was last seen.
+func (r *releases) speaks(peers []Peer, store string, protocol int) bool {
+	for _, p := range peers {
+		if p.Store == store && p.Protocol != 0 {
+			return p.Protocol >= protocol
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was, old := r.older[store]
@@ -63,20 +68,26 @@ func (r *releases) speaks(store string, protocol int) bool {
 // errOlder says that what is asked for is not known to all members.
 func errOlder() error { return unavailable("a member of an older release is in the cluster") }
 
-// older is an operation in the form that a release without denies carries out.
-func older(o peer.Operation) (peer.Operation, error) {
+// plain reports whether every release knows an operation.
+func plain(o peer.Operation) bool {
 	switch o := o.(type) {
-	case peer.Delete:
-		o.Reason = 0
-		return o, nil
 	case peer.Create:
-		if o.Quota.Limit > 0 {
-			return nil, errOlder()
-		}
-		return o, nil
+		return o.Quota.Limit <= 0
+	case peer.Delete:
+		return o.Reason == 0
 	case peer.PutToken, peer.Deny, peer.DenyUser:
-		return nil, errOlder()
+		return false
 	default:
-		return o, nil
+		return true
 	}
+}
+
+// older is an operation that is not plain in the form that a release without
+// denies carries out.
+func older(o peer.Operation) (peer.Operation, error) {
+	if ended, is := o.(peer.Delete); is {
+		ended.Reason = 0
+		return ended, nil
+	}
+	return nil, errOlder()
 }

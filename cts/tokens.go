@@ -29,7 +29,7 @@ func (s *Store) Token(ctx context.Context, k token.Kind, id token.ID, index uint
 	}
 	found, ok, err := s.readToken(k, id)
 	if err == nil && !ok && index == 0 {
-		if err = s.catchUp(ctx, asked); err == nil {
+		if err = s.upToDate(ctx, asked); err == nil {
 			found, ok, err = s.readToken(k, id)
 		}
 	}
@@ -95,9 +95,9 @@ func (s *Store) putToken(ctx context.Context, o peer.PutToken) (peer.Result, err
 	return peer.Result{Token: put.Token, Won: put.Won}, nil
 }
 
-// catchUp waits until this member has applied all that was acknowledged before
+// upToDate waits until this member has applied all that was acknowledged before
 // an instant.
-func (s *Store) catchUp(ctx context.Context, asked time.Duration) error {
+func (s *Store) upToDate(ctx context.Context, asked time.Duration) error {
 	l := s.leases
 	later := asked + l.timing.Wait() - l.timing.Bound() // see waitFor
 	for {
