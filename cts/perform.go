@@ -85,7 +85,7 @@ func created(put done) peer.Result {
 func (s *Store) delete(ctx context.Context, o peer.Delete) (peer.Result, error) {
 	c := command.DeleteSessions{Reason: o.Reason, IDs: o.IDs, At: s.config.Now()}
 	if !s.releases.all(denies) {
-		c.Reason = 0
+		c.Reason = session.Logout
 	}
 	gone, err := s.do(ctx, c, false, s.writes.term.Load(), nil)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"sojourn/cts/internal/peer"
+	"sojourn/cts/session"
 )
 
 // The protocols between members from which on their stores know of something.
@@ -74,7 +75,7 @@ func plain(o peer.Operation) bool {
 	case peer.Create:
 		return o.Quota.Limit <= 0
 	case peer.Delete:
-		return o.Reason == 0
+		return o.Reason == 0 || o.Reason == session.Logout
 	case peer.PutToken, peer.Deny, peer.DenyUser:
 		return false
 	default:
@@ -86,7 +87,7 @@ func plain(o peer.Operation) bool {
 // denies carries out.
 func older(o peer.Operation) (peer.Operation, error) {
 	if ended, is := o.(peer.Delete); is {
-		ended.Reason = 0
+		ended.Reason = session.Logout
 		return ended, nil
 	}
 	return nil, errOlder()

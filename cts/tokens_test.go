@@ -60,3 +60,21 @@ func BenchmarkPutToken(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkToken is the read of a step.
+func BenchmarkToken(b *testing.B) {
+	s := openStore(b, testConfig(b, b.TempDir()))
+	const n = 1000
+	for i := range uint64(n) {
+		if _, _, err := s.PutToken(b.Context(), aToken(i, time.Now())); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for i := uint64(0); b.Loop(); i++ {
+		p := aToken(i%n, time.Now())
+		if _, err := s.Token(b.Context(), p.Kind, p.ID, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

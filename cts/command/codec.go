@@ -13,7 +13,7 @@ import (
 const (
 	entryVersion   = 1
 	commandVersion = 1
-	// reasonVersion is that of a DeleteSessions with a reason.
+	// reasonVersion is that of a DeleteSessions for another reason than a logout.
 	reasonVersion = 2
 	// entryHeader is what an entry has before its first command.
 	entryHeader = 1 + 8
@@ -52,7 +52,7 @@ func Append(b []byte, c Command) ([]byte, error) {
 }
 
 func versionOf(c Command) byte {
-	if d, ok := c.(DeleteSessions); ok && d.Reason != 0 {
+	if d, ok := c.(DeleteSessions); ok && d.reasoned() {
 		return reasonVersion
 	}
 	return commandVersion
@@ -116,9 +116,11 @@ func (r *reader) command(op Op, version byte) Command {
 	case OpCreateSession:
 		return r.createSession()
 	case OpDeleteSessions:
-		var c DeleteSessions
+		c := DeleteSessions{Reason: session.Logout}
 		if version == reasonVersion {
-			c.Reason = r.reason()
+			if c.Reason = r.reason(); !c.reasoned() {
+				r.Fail("a logout of version %d", version)
+			}
 		}
 		c.At = r.time()
 		for range r.Count(MaxDelete, 16) {
@@ -267,11 +269,14 @@ func (c CreateSession) appendPayload(b []byte) ([]byte, error) {
 	return c.Put.appendPayload(b)
 }
 
+// reasoned reports whether the reason must be written down.
+func (c DeleteSessions) reasoned() bool { return c.Reason != 0 && c.Reason != session.Logout }
+
 func (c DeleteSessions) appendPayload(b []byte) ([]byte, error) {
 	if len(c.IDs) > MaxDelete {
 		return b, fmt.Errorf("%d sessions to delete at once, at most %d", len(c.IDs), MaxDelete)
 	}
-	if c.Reason != 0 {
+	if c.reasoned() {
 		var err error
 		if b, err = appendReason(b, c.Reason); err != nil {
 			return b, err

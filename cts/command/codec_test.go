@@ -38,7 +38,7 @@ var golden = map[string]struct {
 			"22f610464656d6f02696401015401016b0176",
 	},
 	"delete sessions": {
-		command.DeleteSessions{IDs: []session.ID{{1}}, At: start},
+		command.DeleteSessions{Reason: session.Logout, IDs: []session.ID{{1}}, At: start},
 		"040118ea0da41e9d80000101000000000000000000000000000000",
 	},
 	"delete sessions for a reason": {
@@ -174,6 +174,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"token of no kind":            {"1101" + "0000000000000000" + "00" + strings.Repeat("00", 32) + "00", false},
 		"token of a kind too high":    {"1101" + "0000000000000000" + "80" + strings.Repeat("00", 32) + "00", false},
 		"token without an end":        {"1101" + "0000000000000000" + "01" + strings.Repeat("00", 24) + "8000000000000000" + "00", false},
+		"logout, at length":           {"040201" + "0000000000000000" + "00", false},
 		"unknown reason":              {"040206" + "0000000000000000" + "00", false},
 		"bytes left over":             {"010100", false},
 		"number written long":         {"0401" + "0000000000000000" + "8100" + long, false},

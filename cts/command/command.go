@@ -91,7 +91,7 @@ type End struct {
 // DeleteSessions ends sessions. At is when that was decided; it only bounds how
 // long the journeys of sessions without a longest life are remembered.
 type DeleteSessions struct {
-	// Reason is zero where it was not written down: a session.Logout.
+	// Reason is session.Logout where it is not written down; zero is the same.
 	Reason session.Reason
 	IDs    []session.ID
 	At     time.Time

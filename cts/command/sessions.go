@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -174,7 +173,7 @@ func (c CreateSession) apply(a *applier) Result {
 func (c DeleteSessions) apply(a *applier) Result {
 	found := make([]bool, len(c.IDs))
 	for i, id := range c.IDs {
-		found[i] = a.deleteSession(id, cmp.Or(c.Reason, session.Logout), c.At)
+		found[i] = a.deleteSession(id, c.Reason, c.At)
 	}
 	return Result{Found: found}
 }

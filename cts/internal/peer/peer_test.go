@@ -51,7 +51,7 @@ func requests() []struct {
 			"010110" + "ac02" + "03" + "0301" + "00" + strings.Repeat("00", 32) + "80000000000000008000000000000000" + "00000000" + "00" + "000000" + "00" + "00",
 		},
 		{
-			"delete", write(peer.Delete{IDs: []session.ID{id}}),
+			"delete", write(peer.Delete{Reason: session.Logout, IDs: []session.ID{id}}),
 			"010102040180000000000000000109000000000000000000000000000000",
 		},
 		{
