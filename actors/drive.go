@@ -95,10 +95,10 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 	case errors.Is(err, session.ErrNotFound):
 		return journey.ErrGone // its session was created before, and has ended
 	case errors.Is(err, session.ErrQuota):
-		s.done = &journey.Done{Message: session.ErrQuota.Error()}
+		s.done = &journey.Done{Message: session.ErrQuota.Error(), URL: journey.FailureURL(s.plan, s.state, s.env)}
 		return nil
 	case errors.As(err, &size):
-		s.done = &journey.Done{Message: tooLarge, Err: err}
+		s.done = &journey.Done{Message: tooLarge, Err: err, URL: journey.FailureURL(s.plan, s.state, s.env)}
 		return nil
 	case err != nil:
 		return err

@@ -64,6 +64,15 @@ func TestNoHolderSessionForOlderMembers(t *testing.T) {
 	}
 }
 
+func TestAdministratorsSessionIsStored(t *testing.T) {
+	m := newHolders(t, placement.Protocol)
+	settings := realm.DefaultSettings()
+	settings.ClientSideSessions = true
+	if !m.holds(&settings, session.Session{}) || m.holds(&settings, session.Session{Admin: true}) {
+		t.Error("an administrator's session is kept by its holder, or nobody's is")
+	}
+}
+
 // upgrade goes through a journey that carries a session.
 func (m *testMember) upgrade(t *testing.T, old *session.Session) (journey.ResumeRequest, journey.Reply, error) {
 	t.Helper()
@@ -163,11 +172,12 @@ func TestRefusedSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMember(t, time.Now)
+			m.set(`{"postauthprocess":{"loginFailureUrl":["/failed"]}}`)
 			old := session.Session{ID: session.ID{7}}
 			old.Principal = session.Principal{Realm: realm.Root, Username: "demo", UniversalID: realm.Root.UniversalID("demo", "ou=am-config")}
 			m.sessions.refuse.Store(&tt.err)
 			request, reply, err := m.upgrade(t, &old)
-			if err != nil || reply.Done == nil || reply.Done.Success || reply.Done.Message != tt.want || reply.Token != "" {
+			if err != nil || reply.Done == nil || reply.Done.Success || reply.Done.Message != tt.want || reply.Token != "" || reply.Done.URL != "/failed" {
 				t.Fatalf("%+v %v", reply, err)
 			}
 			m.sessions.refuse.Store(nil)

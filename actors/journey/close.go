@@ -210,9 +210,6 @@ func (r *run) welcome(user, universalID string) Step {
 	x.Admin = r.s.closing.user.Admin
 	x.Properties = properties(who, r.env.Settings.SessionMapping, r.s.Ending.Properties)
 	x.Properties[session.PropertyContextID] = contextID
-	if r.env.Settings.UpgradeReference { // an upgrade keeps that of the session before
-		x.Properties[session.PropertyReference] = contextID
-	}
 	if types := r.s.Ending.NodeTypes; len(types) > 0 {
 		x.Properties[session.PropertyNodeType] = strings.Join(types, "|") + "|"
 	}
@@ -321,6 +318,10 @@ func (r *run) successURL() string {
 	}
 	return DefaultURL
 }
+
+// FailureURL is where a journey leads whose success in s comes to nothing, since no
+// session can be made of it.
+func FailureURL(p *Plan, s State, env Env) string { return newRun(p, s, nil, env).failureURL() }
 
 // failureURL does so for a failed journey. Nobody looks a user up to tell where
 // it may go: its profile counts if the journey has just seen it.

@@ -148,9 +148,6 @@ func (s Session) Upgrading(old Session) Session {
 		properties = make(map[string]string, len(s.Properties))
 	}
 	maps.Copy(properties, s.Properties)
-	if first := old.Properties[PropertyReference]; first != "" {
-		properties[PropertyReference] = first
-	}
 	if webhooks := old.Properties[PropertyWebhooks]; webhooks != "" {
 		for _, name := range s.Webhooks() {
 			webhooks = AddWebhook(webhooks, name)
