@@ -16,6 +16,7 @@ import (
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 	"sojourn/cts/token"
 )
@@ -254,6 +255,9 @@ func TestSuspendUnderFaults(t *testing.T) {
 						t.Errorf("seed %d: two ids in mails", seed)
 					}
 				}
+				if c.tokens.at(tokenKey{token.Suspended, tokenOf(id)}, c.tokens.index).Seq != 1 {
+					t.Errorf("seed %d: who was told of a suspension cannot come back", seed)
+				}
 				wins, lost := 0, 0
 				for try := range 30 {
 					_, err := c.members[try%3].back(t, id)
@@ -272,6 +276,42 @@ func TestSuspendUnderFaults(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestSuspendIsDecided: a link that was mailed for answers which never became the
+// step opens nothing.
+func TestSuspendIsDecided(t *testing.T) {
+	for _, in := range []where{inMemory(), withClient()} {
+		t.Run(in.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, sent := mailing(t, in, 3)
+				defer c.close()
+				first := c.members[0].start(t, "Mail")
+				c.net.inject(func(from, to placement.MemberID) fault {
+					switch {
+					case from == "member-0":
+						return fault{kind: refused}
+					case to == "member-0":
+						return fault{kind: loseAnswer}
+					}
+					return fault{kind: refused}
+				})
+				_, err := c.members[1].answer(t, first.Ref, "demo")
+				wantUnavailable(t, err)
+				c.net.inject(nil)
+				c.kill("member-0")
+				id := sent.last(t)
+				if _, err := c.members[1].answer(t, first.Ref, "other"); err != nil {
+					t.Fatal(err)
+				}
+				_, err = c.members[2].back(t, id)
+				wantNotSuspended(t, err)
+				if _, err := c.members[2].back(t, sent.last(t)); err != nil {
+					t.Errorf("the link of the step that was made: %v", err)
+				}
+			})
+		})
+	}
 }
 
 // TestResumeAgain: who could not be let on because something was away comes back
