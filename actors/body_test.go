@@ -17,6 +17,8 @@ func TestBodyRoundTrip(t *testing.T) {
 		"taken":         {kind: waits, step: 7, expires: at, replicas: 5, taken: true, chosen: digest{3, 15: 4}, state: []byte("\x01{}")},
 		"carried":       {kind: waits, step: 7, expires: at, replicas: 3, carried: true, sum: digest{5, 15: 6}, state: []byte("\x01{}")},
 		"lean":          {kind: waits, step: 7, expires: at, carried: true, sum: digest{5}, taken: true, chosen: digest{3}, state: []byte{}},
+		"suspends":      {kind: suspends, step: 7, digest: digest{1}, expires: at, replicas: 3, state: []byte("\x01{}")},
+		"and later":     {kind: suspends, step: 7, digest: digest{1}, expires: at, replicas: 3, state: []byte{}},
 		"decided":       {kind: decided, step: 1, expires: at, replicas: 5, end: &ended{success: true, url: "/x", token: "t"}},
 		"failed":        {kind: failed, expires: at, end: &ended{lockout: true, message: "no", details: map[string]string{"b": "2", "a": ""}}},
 		"transaction":   {kind: failed, expires: at, end: &ended{success: true, noSession: true, transaction: true, url: "/"}},
@@ -33,7 +35,7 @@ func TestBodyRoundTrip(t *testing.T) {
 			if kindOf(raw) != b.kind {
 				t.Errorf("kind %v", kindOf(raw))
 			}
-			if b.kind == waits {
+			if !b.over() {
 				return // the state is the rest
 			}
 			for _, bad := range [][]byte{raw[:len(raw)-1], append(bytes.Clone(raw), 0)} {

@@ -163,6 +163,12 @@ func (j *Journeys) audit(s *stepping) {
 		"realm", s.plan.Realm, "tree", s.plan.Name, "journey", s.id, "success", s.done.Success,
 		"duration", s.env.Now.Sub(s.state.Started).Round(time.Millisecond),
 	}
+	if s.ref.Store != realm.InMemory {
+		attrs = append(attrs, "store", s.ref.Store)
+	}
+	if s.state.Resumed {
+		attrs = append(attrs, "resumed", true)
+	}
 	if s.done.Success {
 		attrs = append(attrs, "user", s.done.Session.Principal.UniversalID)
 	}

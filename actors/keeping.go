@@ -79,7 +79,7 @@ func (k byMembers) note(_ context.Context, s *stepping, b *body) {
 	r := k.compose(s, b)
 	said := k.slots.propose(s.id, r, encoded(r), s.begins(), true, s.env.Now)
 	if said.OK && s.lead.record != nil { // elsewhere it is still known to wait
-		k.tell(r.Members(), s.id, r)
+		k.tell(r.Members(), s.id, r) //nolint:contextcheck // goes on after the request
 	}
 	s.lead.certain = false // a change of the set, if it was one, is not committed
 }

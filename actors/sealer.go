@@ -53,7 +53,7 @@ func (s *sealer) seal(k token.Kind, id token.ID, plain []byte) ([]byte, error) {
 	if _, err := io.ReadFull(s.rand, out[1:]); err != nil {
 		return nil, fmt.Errorf("draw a nonce: %w", err)
 	}
-	return s.box.Seal(out, out[1:], plain, belongs(k, id)), nil
+	return s.box.Seal(out, out[1:], plain, belongs(k, id)), nil //nolint:gosec // the nonce was just drawn
 }
 
 func (s *sealer) open(t token.Token) ([]byte, error) {

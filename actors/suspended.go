@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sojourn/actors/journey"
@@ -98,7 +99,7 @@ func (j *Journeys) suspends(s *stepping, at journey.Suspended) {
 	if s.settings.ResumesHere {
 		cookie := j.suspending.proof(j.Suspend(s.id, s.step, s.digest))
 		cookie.MaxAge = max(time.Second, at.Until.Sub(s.env.Now)).Truncate(time.Second)
-		at.Cookies = append(at.Cookies[:len(at.Cookies):len(at.Cookies)], cookie)
+		at.Cookies = append(slices.Clip(at.Cookies), cookie)
 		s.state.Asked.Cookies = at.Cookies
 	}
 	s.ask = &at.Ask
@@ -187,7 +188,7 @@ func (j *Journeys) ResumeSuspended(ctx context.Context, r journey.ResumeSuspende
 	case err == nil:
 		j.counts.resumed.Add(1)
 		j.logger.Debug("journey resumed", "realm", kept.Realm, "journey", kept.Journey)
-		j.clear(r.ID, kept)
+		j.clear(r.ID, kept) //nolint:contextcheck // goes on after the request
 	}
 	return reply, err
 }

@@ -41,6 +41,8 @@ func TestRandomWalks(t *testing.T) {
 				Rand:     rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}),
 				Settings: &settings,
 				Request:  &node.Request{Locales: []string{"en"}},
+
+				Suspending: ids{}, LoginPage: "https://login.example.com/",
 			}
 		}
 		state, step := journey.Start(plan, env(), false)
@@ -53,6 +55,8 @@ func TestRandomWalks(t *testing.T) {
 				in.Answers = randomAnswers(t, step.Callbacks)
 			case journey.Do:
 				in.Result = randomResult(t, step.Effect)
+			case journey.Suspended:
+				in.Resumed = true
 			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "pause")) * time.Second)
 
@@ -61,7 +65,8 @@ func TestRandomWalks(t *testing.T) {
 			if fmt.Sprintf("%#v", state) != before {
 				t.Fatalf("Advance changed the state it was given")
 			}
-			if asked, ok := step.(journey.Ask); ok {
+			switch asked := step.(type) {
+			case journey.Ask, journey.Suspended:
 				again := reload(t, state)
 				_, twinStep, twinErr := journey.Advance(plan, again, in, env())
 				if fmt.Sprint(twinErr) != fmt.Sprint(err) || !alike(nextStep, twinStep) {

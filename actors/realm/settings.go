@@ -144,6 +144,18 @@ const (
 	JWT                          // with the client, inside authId
 )
 
+// String is AM's name for the store.
+func (s JourneyStore) String() string {
+	switch s {
+	case CTS:
+		return "CTS"
+	case JWT:
+		return "JWT"
+	case InMemory:
+	}
+	return "In-Memory"
+}
+
 // ClientSide is how client-side sessions and journeys are signed, encrypted and
 // ended (stateless.*).
 type ClientSide struct {
