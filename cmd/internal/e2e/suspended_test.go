@@ -1,12 +1,9 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -53,86 +50,16 @@ func publishMailed(t *testing.T, c *client.Client) {
 	must(t, err)
 }
 
-// postbox takes mails and keeps the links in them.
-type postbox struct {
-	listener net.Listener
-	links    chan string
-}
-
-func newPostbox(t *testing.T) *postbox {
+// suspendedID is that of the link in the next mail.
+func (b *postbox) suspendedID(t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	p := &postbox{listener: listener, links: make(chan string, 100)}
-	var open sync.WaitGroup
-	open.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() { p.take(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		if err := listener.Close(); err != nil {
-			t.Error(err)
-		}
-		open.Wait()
-	})
-	return p
-}
-
-// take speaks as much SMTP as one mail needs.
-func (p *postbox) take(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
-	in := bufio.NewScanner(conn)
-	say := func(text string) { _, _ = io.WriteString(conn, text+"\r\n") }
-	say("220 ready")
-	for in.Scan() {
-		switch verb, _, _ := strings.Cut(strings.ToUpper(in.Text()), " "); verb {
-		case "DATA":
-			say("354 go on")
-			var text strings.Builder
-			for in.Scan() && in.Text() != "." {
-				line, soft := strings.CutSuffix(in.Text(), "=")
-				text.WriteString(strings.ReplaceAll(line, "=3D", "="))
-				if !soft {
-					text.WriteString("\n")
-				}
-			}
-			p.links <- regexp.MustCompile(`https?://\S+`).FindString(text.String())
-			say("250 taken")
-		case "QUIT":
-			say("221 bye")
-			return
-		default:
-			say("250 ok")
-		}
-	}
-}
-
-// flags make a member send its mails there.
-func (p *postbox) flags() []string {
-	var flags []string
-	for _, set := range []string{
-		"mail.host=127.0.0.1", fmt.Sprintf("mail.port=%d", p.listener.Addr().(*net.TCPAddr).Port), "mail.tls=none",
-		"mail.from=Us <us@example.com>",
-	} {
-		flags = append(flags, "--set", set)
-	}
-	return flags
-}
-
-// id is the suspended id of the next mail.
-func (p *postbox) id(t *testing.T) string {
-	t.Helper()
-	at, err := url.Parse(<-p.links)
+	mail := b.mail(t)
+	at, err := url.Parse(regexp.MustCompile(`https?://\S+`).FindString(mail))
 	must(t, err)
 	if id := at.Query().Get("suspendedId"); len(id) == 27 {
 		return id
 	}
-	t.Fatalf("no link was mailed: %s", at)
+	t.Fatalf("no link was mailed: %s", mail)
 	return ""
 }
 
@@ -150,9 +77,9 @@ func TestKillOfAll(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three members")
 	}
-	post := newPostbox(t)
+	post := openPostbox(t)
 	p := newPlace(t)
-	members := []*member{p.start(t, append([]string{"--cluster", "127.0.0.1:0"}, post.flags()...)...)}
+	members := []*member{p.start(t, append([]string{"--cluster", "127.0.0.1:0"}, post.settings()...)...)}
 	members = append(members, another(t, members[0], "another1"), another(t, members[0], "another2"))
 	c := members[0].client(t)
 	eventually(t, readyLimit, "all members vote", func() bool {
@@ -167,7 +94,7 @@ func TestKillOfAll(t *testing.T) {
 		if step := begin(t, c, "Mailed", p.seed.User); step.Callbacks[0].Type != "SuspendedTextOutputCallback" {
 			t.Fatalf("not suspended: %+v", step.Callbacks)
 		}
-		b := begunInStores{setting: setting, id: post.id(t)}
+		b := begunInStores{setting: setting, id: post.suspendedID(t)}
 		if setting != "In-Memory" {
 			b.waiting = begin(t, c, "Steps", p.seed.User)
 		}
