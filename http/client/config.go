@@ -126,6 +126,12 @@ func (c *Client) PutEmailTemplate(ctx context.Context, realm, name string, templ
 	return c.put(ctx, templatePath(realm, name), template)
 }
 
+// PutWebhook stores a logout webhook.
+func (c *Client) PutWebhook(ctx context.Context, realm, name string, webhook []byte) error {
+	_, err := c.put(ctx, realmPath(realm)+"/realm-config/webhooks/"+url.PathEscape(name), webhook)
+	return err
+}
+
 const realmsPath = "/json/global-config/realms"
 
 // Realms lists the slash paths of all realms, the top level first.

@@ -65,7 +65,8 @@ type cluster struct {
 	dir     string
 	begun   time.Time
 	members []*member
-	load    *chaos.Load // is told of members that join
+	load    *chaos.Load          // is told of members that join
+	edit    func(*config.Config) // changes what members are started with; may be nil
 }
 
 // member is one of them, running or not.
@@ -133,6 +134,9 @@ func (m *member) start() error {
 	settings.HTTP.Addr = m.host.Addr(httpPort)
 	settings.Cluster.Addr, settings.Cluster.Join, settings.Cluster.Expect = m.host.Addr(clusterPort), c.join(), m.expect
 	settings.Limits.MinFreeDisk, settings.Limits.HandoverTime = 64<<20, handoverTime
+	if c.edit != nil {
+		c.edit(&settings)
+	}
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("at", m.name)
 	d, err := daemon.New(context.Background(), daemon.Config{
 		Config: settings, Secret: c.secret, Log: log, Net: fabric{m.host},
