@@ -97,8 +97,7 @@ func TestUpgradeToHolderSession(t *testing.T) {
 
 			m.sessions.stuck.Store(true)
 			request, reply, err := m.upgrade(t, &old)
-			var away *session.UnavailableError
-			if !errors.As(err, &away) {
+			if _, away := errors.AsType[*session.UnavailableError](err); !away {
 				t.Fatalf("while the old one cannot be ended: %+v %v", reply, err)
 			}
 			m.sessions.stuck.Store(false)
