@@ -34,7 +34,8 @@ needs before it can answer (addresses, files, limits) is its configuration: ` + 
 * A value comes from the strongest layer that has one: the **realm**'s document (below ` + "`/json/realms/root/realms/NAME/realm-config`" + `), the
   document **for all realms** (below ` + "`/json/global-config`" + `), the **process** where a setting is marked so, the default. What is absent or null counts as not
   said. A tree's own limits come before the realm's, a node's before those; the session limits of a user before everything:
-  the attributes ` + "`iplanet-am-session-max-session-time`, `iplanet-am-session-max-idle-time`" + ` (minutes) and ` + "`iplanet-am-session-quota-limit`" + ` of an identity.
+  the attributes ` + "`iplanet-am-session-max-session-time`, `iplanet-am-session-max-idle-time`" + ` (minutes) and ` + "`iplanet-am-session-quota-limit`" + ` of an identity
+  (` + "`iplanet-am-session-max-caching-time`" + ` does nothing, as the setting of that name).
 * A change is in force on every member when the call returns. It disturbs no session and no journey that is there.
 * ` + "`GET`" + ` shows every value as it is in force, ` + "`PUT`" + ` replaces the document, ` + "`DELETE`" + ` removes it: what is weaker holds again. An attribute that nobody knows is kept and shown.
 * ` + "`GET realm-config/sojourn/settings`" + `, or ` + "`sojourn realms settings REALM`" + `, lists what is in force in a realm and which layer it comes from.
