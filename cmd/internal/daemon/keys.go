@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,7 +42,7 @@ type keys struct {
 	current atomic.Pointer[keyEdition]
 	failed  atomic.Int64  // when reading failed last, Unix nanoseconds
 	reading chan struct{} // held by the one who reads
-	tokens  *clientside.Codec
+	tokens  codec
 }
 
 // keyEdition is the keys of one time.
@@ -65,7 +66,7 @@ func newKeys(d documents, reached func(context.Context) error, s secret.Secret, 
 		return nil, err
 	}
 	k.current.Store(first)
-	k.tokens = clientside.New(k.Tokens, k.random)
+	k.tokens = codec{clientside.New(k.Tokens, k.random), k}
 	return k, nil
 }
 
@@ -146,6 +147,32 @@ func (k *keys) fresh() *keyEdition {
 		k.log.Info("the keys cannot be read, those before are used", "err", err)
 	}
 	return k.current.Load()
+}
+
+// codec seals and opens client-side tokens. What has a newer key than any here is
+// said to have one only while this member cannot learn of others: once it knows
+// that it has them all, the text is a forgery, or of before a backup was restored.
+type codec struct {
+	*clientside.Codec
+	keys *keys
+}
+
+// Open is Codec.Open.
+func (c codec) Open(p clientside.Purpose, text string) (clientside.Content, error) {
+	content, err := c.Codec.Open(p, text)
+	newer := &clientside.NewerKeyError{}
+	if !errors.As(err, &newer) {
+		return content, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keyPatience)
+	defer cancel()
+	if c.keys.Current(ctx) != nil {
+		return clientside.Content{}, err
+	}
+	if content, err = c.Codec.Open(p, text); errors.As(err, &newer) {
+		err = clientside.ErrToken
+	}
+	return content, err
 }
 
 // valid reports whether nothing has changed since an edition was made.

@@ -381,6 +381,35 @@ func TestPrivateKeysAreMade(t *testing.T) {
 	}
 }
 
+// A text of a newer key than any here is not judged while this member is cut
+// off, read once it has learned of the key, and a forgery when it has them all.
+func TestNewerKeys(t *testing.T) {
+	l := newLagging(t, 2)
+	ahead, behind := l.keepers[0], l.keepers[1]
+	how := realm.DefaultSettings().ClientSide
+	l.log = append(l.log, realm.Document{ID: string(keyring.CookieEncryption), Rev: "1", Body: []byte(
+		`{"version":1,"active":2,"generations":[{"number":1,"until":"2999-01-01T00:00:00Z"},{"number":2}]}`)})
+	l.apply(0, 1)
+	how.Signing = realm.SigningNone
+	text, err := ahead.tokens.Seal(clientside.PersistentCookie, how, clientside.Content{Subject: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var newer *clientside.NewerKeyError
+	behind.reached = func(context.Context) error { return errLost }
+	if _, err := behind.tokens.Open(clientside.PersistentCookie, text); !errors.As(err, &newer) {
+		t.Errorf("while cut off: %v", err)
+	}
+	behind.reached = func(context.Context) error { return nil }
+	if _, err := behind.tokens.Open(clientside.PersistentCookie, text); !errors.Is(err, clientside.ErrToken) {
+		t.Errorf("with all keys that there are: %v", err)
+	}
+	behind.reached = func(context.Context) error { l.apply(1, 1); return nil }
+	if c, err := behind.tokens.Open(clientside.PersistentCookie, text); err != nil || c.Subject != "demo" {
+		t.Errorf("once the key has come: %+v, %v", c, err)
+	}
+}
+
 func TestRotateRefuses(t *testing.T) {
 	l := newLagging(t, 1)
 	k := l.keepers[0]
