@@ -189,7 +189,7 @@ func TestAgainstTheModel(t *testing.T) {
 				all = append(all, Change{e, place})
 			},
 			"hear": func(rt *rapid.T) {
-				ctx, cancel := context.WithCancel(context.Background())
+				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				c, err := l.Next(ctx)
 				switch {

@@ -28,7 +28,8 @@ func TestRender(t *testing.T) {
 		want    call
 	}{
 		{
-			"nothing to replace", realm.Webhook{URL: "https://h/p", Body: "ended"},
+			"nothing to replace",
+			realm.Webhook{URL: "https://h/p", Body: "ended"},
 			call{url: "https://h/p", body: "ended"},
 		},
 		{
@@ -37,15 +38,18 @@ func TestRender(t *testing.T) {
 			call{url: "https://h/p", body: "ctx-1 bjensen 5 LOGOUT"},
 		},
 		{
-			"what is unknown stays", realm.Webhook{URL: "https://h/p", Body: "${nothing} ${ ${AMCtxId} $${AMCtxId} ${AMCtxId"},
+			"what is unknown stays",
+			realm.Webhook{URL: "https://h/p", Body: "${nothing} ${ ${AMCtxId} $${AMCtxId} ${AMCtxId"},
 			call{url: "https://h/p", body: "${nothing} ${ ctx-1 $ctx-1 ${AMCtxId"},
 		},
 		{
-			"a value in a path and a query", realm.Webhook{URL: "https://h/${path}?q=${path}&r=${evil}"},
+			"a value in a path and a query",
+			realm.Webhook{URL: "https://h/${path}?q=${path}&r=${evil}"},
 			call{url: "https://h/a%2Fb%3Fc%3Dd%26e?q=a%2Fb%3Fc%3Dd%26e&r=x%0D%0AHost%3A%20other"},
 		},
 		{
-			"a value in JSON", realm.Webhook{URL: "https://h/p", Body: `{"q":"${quote}","l":${AuthLevel}}`},
+			"a value in JSON",
+			realm.Webhook{URL: "https://h/p", Body: `{"q":"${quote}","l":${AuthLevel}}`},
 			call{url: "https://h/p", body: `{"q":"\"},{\"","l":5}`},
 		},
 		{
@@ -54,7 +58,8 @@ func TestRender(t *testing.T) {
 			call{url: "https://h/p", body: "q=a%2Fb%3Fc%3Dd%26e"},
 		},
 		{
-			"a value in a header", realm.Webhook{URL: "https://h/p", Headers: map[string]string{"X-Who": "${evil}"}},
+			"a value in a header",
+			realm.Webhook{URL: "https://h/p", Headers: map[string]string{"X-Who": "${evil}"}},
 			call{url: "https://h/p", header: map[string][]string{"X-Who": {"x  Host: other"}}},
 		},
 	} {

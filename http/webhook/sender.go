@@ -252,8 +252,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // plain is an error without the URL, which may have a session's properties in it.
 func plain(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*url.Error](err); ok {
 		return at.Err
 	}
 	return err

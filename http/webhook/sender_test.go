@@ -47,7 +47,7 @@ func newReceiver(t *testing.T) *receiver {
 		r.answer(n, w)
 		r.came <- struct{}{}
 	}))
-	t.Cleanup(r.Server.Close)
+	t.Cleanup(r.Close)
 	return r
 }
 
