@@ -234,6 +234,19 @@ func (c *cluster) agreed(ctx context.Context, clients []*client.Client) bool {
 	return len(processes) == len(clients)
 }
 
+// journeysWait has journeys that begin from now on wait in a store.
+func (c *cluster) journeysWait(store string) error {
+	to, err := client.New(client.Config{
+		Base: c.bases()[0], Operator: c.operator(), Transport: &http.Transport{DialContext: c.dial},
+	})
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return to.PutSettings(c.t.Context(), "/", "authentication",
+		fmt.Appendf(nil, `{"trees":{"authenticationSessionsStateManagement":%q}}`, store))
+}
+
 // operator is the token that may ask for the members.
 func (c *cluster) operator() client.OperatorToken {
 	return client.OperatorToken(c.secret.OperatorToken().Reveal())

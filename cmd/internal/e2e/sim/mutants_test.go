@@ -96,7 +96,7 @@ func runMutant(t *testing.T, file, text, instead string) ([]byte, error) {
 	must(t, err)
 	must(t, os.WriteFile(overlay, replaced, 0o600))
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-failfast", "-count", "1", //nolint:gosec // this module's own test
-		"-run", "TestSimulatedFaults", ".", "-seeds", strconv.Itoa(*mutants))
+		"-run", "TestSimulatedFaults", ".", "-seeds", strconv.Itoa(*mutants), "-store", "In-Memory")
 	return cmd.CombinedOutput()
 }
 

@@ -19,7 +19,16 @@ import (
 var (
 	seeds = flag.Int("seeds", 8, "how many seeds to run")
 	first = flag.Uint64("seed", 1, "the first seed; a failing one is run again with -seeds 1")
+	store = flag.String("store", "", "where journeys wait: In-Memory, CTS or JWT; by default the seed says")
 )
+
+// storeOf is where the journeys of a seed's run wait.
+func storeOf(seed uint64) string {
+	if *store != "" {
+		return *store
+	}
+	return []string{"In-Memory", "JWT", "CTS"}[seed%3]
+}
 
 // TestSimulatedFaults runs a cluster under load for each seed, with faults that
 // the seed draws, and judges what the clients were told of sessions and of the
@@ -68,8 +77,8 @@ type told struct {
 func (x told) judge(t *testing.T, seed uint64) {
 	t.Helper()
 	sessions, journeys := history.Check(x.sessions, x.members), history.CheckJourneys(x.journeys)
-	t.Logf("seed %d: %d requests for %d sessions, %d logouts; %d for %d journeys, %d steps, %d of them at another member; faults: %q",
-		seed, len(x.sessions), sessions.Acknowledged, sessions.LoggedOut, len(x.journeys), journeys.Begun, journeys.Steps, journeys.Moved, x.story)
+	t.Logf("seed %d, %s: %d requests for %d sessions, %d logouts; %d for %d journeys, %d steps, %d of them at another member; faults: %q",
+		seed, storeOf(seed), len(x.sessions), sessions.Acknowledged, sessions.LoggedOut, len(x.journeys), journeys.Begun, journeys.Steps, journeys.Moved, x.story)
 	if err := errors.Join(sessions.Err(), journeys.Err()); err != nil {
 		t.Errorf("seed %d: %v\n%q", seed, err, x.samples)
 		suspects := journeys.Suspects()
@@ -106,6 +115,7 @@ func simulate(t *testing.T, seed uint64, dir string) told {
 	must(t, err)
 	must(t, load.Prepare(t.Context()))
 	c.load = load
+	must(t, c.journeysWait(storeOf(seed)))
 
 	running, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
