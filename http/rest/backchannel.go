@@ -86,11 +86,19 @@ func initiate(c *call, body []byte) error {
 	if err != nil {
 		return err
 	}
-	where := url.Values{"realm": {string(c.realm)}, "authIndexType": {"transaction"}, "authIndexValue": {id.String()}}
+	where, err := url.Parse(cmp.Or(c.settings.LoginPage, c.h.cfg.Path+"/XUI/"))
+	if err != nil {
+		return fmt.Errorf("the login page of realm %s: %w", c.realm, err)
+	}
+	asks := where.Query()
+	asks.Set("realm", string(c.realm))
+	asks.Set("authIndexType", "transaction")
+	asks.Set("authIndexValue", id.String())
+	where.RawQuery = asks.Encode()
 	out := struct {
 		Transaction string `json:"transaction"`
 		RedirectURI string `json:"redirectUri"`
-	}{id.String(), cmp.Or(c.settings.LoginPage, c.h.cfg.Path+"/XUI/") + "?" + where.Encode()}
+	}{id.String(), where.String()}
 	return c.plainJSON(out)
 }
 
