@@ -27,9 +27,9 @@ func (e *effects) sendMail(ctx context.Context, once Once, r realm.Name, s node.
 		return node.MailSent{Fault: "no mail server is configured (mail.host)"}, nil
 	}
 	template, err := e.template(ctx, r, s.Template)
-	var fault *templateFault
+	fault, refused := errors.AsType[*templateError](err)
 	switch {
-	case errors.As(err, &fault):
+	case refused:
 		return node.MailSent{Fault: fault.Error()}, nil
 	case err != nil:
 		return nil, err
@@ -46,16 +46,16 @@ func (e *effects) sendMail(ctx context.Context, once Once, r realm.Name, s node.
 	return node.MailSent{OK: true}, nil
 }
 
-// templateFault says why a realm has no such template.
-type templateFault struct{ text string }
+// templateError says why a realm has no such template.
+type templateError struct{ text string }
 
-func (f *templateFault) Error() string { return f.text }
+func (f *templateError) Error() string { return f.text }
 
 // template reads a realm's template: it is asked for rarely, and small.
 func (e *effects) template(ctx context.Context, r realm.Name, name string) (mail.Template, error) {
 	d, err := e.documents.Document(ctx, realm.KindEmailTemplate, r, name)
 	if errors.Is(err, realm.ErrNoDocument) {
-		return mail.Template{}, &templateFault{fmt.Sprintf("the realm has no template %q", name)}
+		return mail.Template{}, &templateError{fmt.Sprintf("the realm has no template %q", name)}
 	}
 	if err != nil {
 		return mail.Template{}, err
@@ -63,9 +63,9 @@ func (e *effects) template(ctx context.Context, r realm.Name, name string) (mail
 	t, err := mail.Decode(d.Body)
 	switch {
 	case err != nil:
-		return t, &templateFault{fmt.Sprintf("template %q: %v", name, err)}
+		return t, &templateError{fmt.Sprintf("template %q: %v", name, err)}
 	case !t.Enabled:
-		return t, &templateFault{fmt.Sprintf("template %q is switched off", name)}
+		return t, &templateError{fmt.Sprintf("template %q is switched off", name)}
 	}
 	return t, nil
 }

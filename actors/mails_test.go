@@ -80,12 +80,12 @@ func TestSendMail(t *testing.T) {
 		mail  node.SendMail
 		fault string
 	}{
-		"no template":            {to("nothing", "ann@example.com"), "no template"},
-		"switched off":           {to("off", "ann@example.com"), "switched off"},
-		"broken":                 {to("broken", "ann@example.com"), "is no value"},
-		"no address":             {to("welcome", "ann"), ""},
-		"a header in the adress": {to("welcome", "ann@example.com\r\nBcc: bob@example.com"), ""},
-		"two addresses":          {to("welcome", "ann@example.com, bob@example.com"), ""},
+		"no template":             {to("nothing", "ann@example.com"), "no template"},
+		"switched off":            {to("off", "ann@example.com"), "switched off"},
+		"broken":                  {to("broken", "ann@example.com"), "is no value"},
+		"no address":              {to("welcome", "ann"), ""},
+		"a header in the address": {to("welcome", "ann@example.com\r\nBcc: bob@example.com"), ""},
+		"two addresses":           {to("welcome", "ann@example.com, bob@example.com"), ""},
 	} {
 		sent, err := send(once, c.mail)
 		if err != nil || sent.OK || (c.fault == "") != (sent.Fault == "") || !strings.Contains(sent.Fault, c.fault) {

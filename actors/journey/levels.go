@@ -40,14 +40,14 @@ func (p *Plan) MaxLevel(start int) (level int, ok bool) {
 			break
 		}
 	}
-	gain := g.ends[p.main.name].success
-	switch {
-	case gain == none:
+	switch gain := g.ends[p.main.name].success; gain {
+	case none:
 		return 0, false
-	case gain == AnyLevel:
+	case AnyLevel:
 		return AnyLevel, true
+	default:
+		return start + gain, true
 	}
-	return start + gain, true
 }
 
 // limitless is AnyLevel for what still grows.

@@ -278,8 +278,7 @@ func (s *Sender) message(m mail.Message) (*gomail.Msg, error) {
 
 // temporary reports whether it makes sense to try again.
 func temporary(err error) bool {
-	var refused *gomail.SendError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*gomail.SendError](err); ok {
 		return refused.IsTemp() || refused.ErrorCode() == 0
 	}
 	return true // no connection, or none that is trusted yet
@@ -287,8 +286,7 @@ func temporary(err error) bool {
 
 // told is an error without the addresses that it may name.
 func told(err error) error {
-	var refused *gomail.SendError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*gomail.SendError](err); ok {
 		return fmt.Errorf("%s, code %d %s", refused.Reason, refused.ErrorCode(), refused.EnhancedStatusCode())
 	}
 	return err
