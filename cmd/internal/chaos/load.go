@@ -59,6 +59,11 @@ type LoadConfig struct {
 	Hedged float64
 	// Realm is the slash path of the realm that is loaded; "/" when empty.
 	Realm string
+	// Store is where the realm keeps journeys, by AM's name (In-Memory, CTS, JWT),
+	// and ClientSide has holders keep their sessions. With neither the realm's
+	// settings stay as they are.
+	Store      string
+	ClientSide bool
 	// Users is how many log in; 40 when zero.
 	Users int
 	// TLS is used for https; nil means the system's roots.

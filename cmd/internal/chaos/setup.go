@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"crypto/pbkdf2"
 	"crypto/sha256"
@@ -51,6 +52,13 @@ func (l *Load) prepare(ctx context.Context, c *client.Client) error {
 		}
 		if _, err := c.PutTree(ctx, l.cfg.Realm, named.ID, tree); err != nil {
 			return fmt.Errorf("chaos: store a journey: %w", err)
+		}
+	}
+	if l.cfg.Store != "" || l.cfg.ClientSide {
+		settings := fmt.Appendf(nil, `{"trees":{"authenticationSessionsStateManagement":%q},"general":{"statelessSessionsEnabled":%t}}`,
+			cmp.Or(l.cfg.Store, "In-Memory"), l.cfg.ClientSide)
+		if err := c.PutSettings(ctx, l.cfg.Realm, "authentication", settings); err != nil {
+			return fmt.Errorf("chaos: choose the stores: %w", err)
 		}
 	}
 	hash, err := l.cheapHash()

@@ -35,6 +35,7 @@ type chaosFlags struct {
 	seed                                      uint64
 	length, every                             time.Duration
 	asJSON                                    bool
+	store, sessions                           string
 	target                                    *target
 }
 
@@ -54,6 +55,8 @@ func chaosCommand(env Env) *cobra.Command {
 	fs.DurationVar(&f.every, "every", 20*time.Second, "`time` from one fault to the next; longer where a fault takes longer")
 	fs.IntVar(&f.repeat, "repeat", 1, "times that all is done, each with the next seed and clusters of its own")
 	fs.IntVar(&f.replicas, "replicas", 0, "members that hold each journey, 1, 3 or 5; with 1 faults must cost journeys (default: what the scenario needs)")
+	fs.StringVar(&f.store, "store", "memory", "where journeys are kept: memory, cts or jwt")
+	fs.StringVar(&f.sessions, "sessions", "stored", "where sessions are kept: stored or client")
 	fs.IntVar(&f.journeys, "journeys", 12, "journeys under way at a time, each step without a pause to think")
 	fs.IntVar(&f.idle, "idle", 100, "journeys that rest for 10 s between their steps")
 	fs.BoolVar(&f.asJSON, "json", false, "print JSON instead of tables")
@@ -128,6 +131,10 @@ func (f *chaosFlags) check(named bool) ([]chaos.Scenario, error) {
 		return nil, misusef("--repeat must be 1 to 1000")
 	case !slices.Contains([]int{0, 1, 3, 5}, f.replicas):
 		return nil, misusef("--replicas must be 1, 3 or 5")
+	case journeyStores()[f.store] == "":
+		return nil, misusef("--store must be memory, cts or jwt")
+	case f.sessions != "stored" && f.sessions != "client":
+		return nil, misusef("--sessions must be stored or client")
 	case f.journeys < 1 || f.journeys > 1000:
 		return nil, misusef("--journeys must be 1 to 1000")
 	case f.idle < 0 || f.idle > 10_000:
@@ -160,7 +167,15 @@ func (f *chaosFlags) check(named bool) ([]chaos.Scenario, error) {
 // load is how hard a cluster is loaded.
 func (f *chaosFlags) load() chaos.LoadConfig {
 	const operations = 8_000_000 // some hours of them
-	return chaos.LoadConfig{Writers: 4, Readers: 4, Watchers: 1, Journeys: f.journeys, Idle: f.idle, MaxOps: operations}
+	return chaos.LoadConfig{
+		Writers: 4, Readers: 4, Watchers: 1, Journeys: f.journeys, Idle: f.idle, MaxOps: operations,
+		Store: journeyStores()[f.store], ClientSide: f.sessions == "client",
+	}
+}
+
+// journeyStores are AM's names of the values of --store.
+func journeyStores() map[string]string {
+	return map[string]string{"memory": "In-Memory", "cts": "CTS", "jwt": "JWT"}
 }
 
 // run runs scenarios, each in a folder of its own, which is kept when it shows
