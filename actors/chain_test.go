@@ -288,6 +288,9 @@ func testChains(t *testing.T, in where) {
 		if t.Failed() {
 			break
 		}
+		if in != inMemory() && seed > seeds/3 {
+			break
+		}
 		chains(t, seed, func(c *testCluster) {
 			in.choose(c.members[0])
 			c.tokens.random(seed, 0.3, 8*time.Millisecond)

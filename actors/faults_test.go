@@ -31,6 +31,9 @@ func testFaults(t *testing.T, in where) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range seeds {
+				if in != inMemory() && seed > seeds/3 {
+					break
+				}
 				synctest.Test(t, func(t *testing.T) {
 					c := in.cluster(t, 3)
 					defer c.close()

@@ -97,7 +97,7 @@ func TestStoredRivals(t *testing.T) {
 		"two of the same one": {"Steps", []string{"demo"}, []string{"demo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(40) {
+			for seed := range uint64(20) {
 				synctest.Test(t, func(t *testing.T) {
 					c := inStore().cluster(t, 2)
 					defer c.close()
