@@ -26,7 +26,7 @@ import (
 type mailNode struct{}
 
 func mailType() node.Type {
-	return node.Type{Name: "MailNode", Title: "Mail", New: func(node.Config) (node.Node, error) { return mailNode{}, nil }}
+	return node.Type{Name: "MailNode", Title: "Mail", Suspends: true, New: func(node.Config) (node.Node, error) { return mailNode{}, nil }}
 }
 
 func (mailNode) Process(c *node.Context) (node.Action, error) {

@@ -238,6 +238,9 @@ func (r *run) visit(v *vertex) (Step, error) {
 	case node.Do:
 		return Do(action), nil
 	case node.Suspend:
+		if !v.typ.Suspends {
+			return nil, &nodeError{v, errSuspends}
+		}
 		return r.suspend(action), nil
 	}
 	return nil, &nodeError{v, fmt.Errorf("returned %T", action)}
@@ -249,9 +252,9 @@ func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) 
 	c := &r.context
 	if !v.typ.Pure {
 		r.s.Traced = true
-		if c.SuspendedID == nil {
-			r.suspendable(c)
-		}
+	}
+	if v.typ.Suspends {
+		r.suspendable(c)
 	}
 	c.Resumed = r.s.resumed
 	c.ID, c.Answers, c.Result = v.id, answers, result

@@ -25,7 +25,11 @@ func userMinutes(who identity.Identity, name string) time.Duration {
 }
 
 func userNumber(who identity.Identity, name string) int64 {
-	n, err := strconv.ParseInt(attribute(who, name), 10, 32)
+	value := attribute(who, name)
+	if value == "" { // most have none
+		return 0
+	}
+	n, err := strconv.ParseInt(value, 10, 32)
 	if err != nil || n < 1 {
 		return 0
 	}

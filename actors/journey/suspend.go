@@ -49,6 +49,7 @@ var (
 	errNoSuspending = errors.New("nothing can be suspended here")
 	errNoLoginPage  = errors.New("there is no page at which a suspended journey could be resumed: neither the realm nor the process names one")
 	errSuspendsPage = errors.New("a node of a page suspends the journey, which only a node of its own may")
+	errSuspends     = errors.New("suspends the journey, which its type does not say")
 	errNotSuspended = errors.New("the journey that should be resumed is not suspended")
 	errIsSuspended  = errors.New("the journey is suspended and takes no answers")
 )
@@ -72,8 +73,7 @@ func (r *run) resume() error {
 	return nil
 }
 
-// suspendable lets a node ask how it may be resumed. Only nodes that are not
-// pure may, for it is nothing of definition and request.
+// suspendable lets a node ask how it may be resumed.
 func (r *run) suspendable(c *node.Context) {
 	c.SuspendedID = func() (string, error) {
 		id, err := r.suspendedID()

@@ -51,7 +51,7 @@ func (h holdNode) Process(c *node.Context) (node.Action, error) {
 func holding(t *testing.T, seen *[]string) (types *node.Registry, set *tree.Set) {
 	t.Helper()
 	types = node.NewRegistry(append(builtins(), node.Type{
-		Name: "HoldNode", Title: "Hold", New: func(node.Config) (node.Node, error) { return holdNode{seen}, nil },
+		Name: "HoldNode", Title: "Hold", Suspends: true, New: func(node.Config) (node.Node, error) { return holdNode{seen}, nil },
 	})...)
 	set = &tree.Set{Realm: "/al pha", Trees: map[string]*tree.Tree{}, Nodes: map[tree.NodeID]tree.Config{}}
 	put := func(name, typ, config string) tree.NodeID {

@@ -27,8 +27,9 @@ type emailSuspend struct {
 
 func emailSuspendType() Type {
 	return Type{
-		Name:  "EmailSuspendNode",
-		Title: "Email Suspend Node",
+		Name:     "EmailSuspendNode",
+		Title:    "Email Suspend Node",
+		Suspends: true,
 		Properties: []Property{
 			{Name: "emailTemplateName", Title: "Email Template Name", Kind: Text, Default: "registration", Required: true},
 			{Name: "emailAttribute", Title: "Email Attribute", Kind: Text, Default: "mail", Required: true},

@@ -113,7 +113,8 @@ type Context struct {
 	// SuspendedID is the id by which the journey can be resumed if this node
 	// suspends it: 27 characters of base64url, drawn at the first call and the
 	// same in all calls until the node is left. ResumeURI is the page that does
-	// so. Who knows either can go on with the journey.
+	// so. Who knows either can go on with the journey. Both are nil for a node
+	// whose Type does not say that it Suspends.
 	SuspendedID func() (string, error)
 	ResumeURI   func() (string, error)
 

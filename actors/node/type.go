@@ -20,6 +20,9 @@ type Type struct {
 	// pure nodes before its first callbacks is kept nowhere until it is
 	// answered.
 	Pure bool
+	// Suspends says that the node may return Suspend: only then does its Context
+	// say how the journey can be resumed. Such a node is not Pure.
+	Suspends bool
 	// Inputs are the state keys that the node reads; "*" is all. Transient
 	// values that no later node reads do not survive a round trip. Nil: none.
 	Inputs func(Config) []string
