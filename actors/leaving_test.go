@@ -106,7 +106,7 @@ func TestStartAtAMemberThatLeaves(t *testing.T) {
 		}}
 		for kind, unknown := range map[faultKind]bool{refused: false, loseRequest: true, loseAnswer: true} {
 			hits := 0
-			for range 16 {
+			for range 64 { // a third of them are that member's
 				time.Sleep(2 * maxProbe) // until it is asked first again
 				hit, calls := false, 0
 				c.net.inject(func(_, to placement.MemberID) fault { // the start itself, no record of it
