@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,12 +31,13 @@ type receiver struct {
 	told   []string
 	answer func(n int, w http.ResponseWriter)
 	came   chan struct{}
+	conns  atomic.Int64 // that were opened
 }
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	r := &receiver{came: make(chan struct{}, 1000), answer: func(int, http.ResponseWriter) {}}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, err := io.ReadAll(q.Body)
 		if err != nil {
 			t.Error(err)
@@ -47,6 +49,12 @@ func newReceiver(t *testing.T) *receiver {
 		r.answer(n, w)
 		r.came <- struct{}{}
 	}))
+	r.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			r.conns.Add(1)
+		}
+	}
+	r.Start()
 	t.Cleanup(r.Close)
 	return r
 }
@@ -207,9 +215,13 @@ func TestHosts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSender(t, Config{Hosts: tt.hosts, Documents: stored{"one": `{"url":"` + tt.url + `/p"}`}})
+			before := r.conns.Load()
 			s.Ended(with("one"), session.Logout)
 			if m := settled(t, s, 1); m.Sent != tt.sent {
 				t.Errorf("the metrics are %+v, want %d sent", m, tt.sent)
+			}
+			if opened := r.conns.Load() - before; opened != tt.sent { // before any certificate is looked at
+				t.Errorf("%d connections were opened, want %d", opened, tt.sent)
 			}
 		})
 	}
