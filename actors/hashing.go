@@ -51,6 +51,7 @@ type Hashing struct {
 	waiting [2]list.List // of *hashTurn by rank, the oldest first
 	closed  bool
 	counts  HashingMetrics
+	ballast ballast
 }
 
 // HashingMetrics is what a Hashing has done so far, and does now.
@@ -179,6 +180,7 @@ func (h *Hashing) begin(ctx context.Context) error {
 		return fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
 	case h.counts.Busy < h.workers:
 		h.counts.Busy++
+		h.load()
 		h.mu.Unlock()
 		return nil
 	case h.full() && (rank == newcomer || !h.putOut()):
@@ -273,6 +275,7 @@ func (h *Hashing) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
+	h.drop()
 	for rank := range h.waiting {
 		queue := &h.waiting[rank]
 		for place := queue.Front(); place != nil; place = queue.Front() {
