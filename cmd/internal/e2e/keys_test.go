@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -52,6 +53,24 @@ type rotating struct {
 	old    wire.Step
 	tokens []wire.TokenID
 	logins int
+	// through has a place for word of one login.
+	through chan struct{}
+}
+
+// fresh waits for a login that began after now.
+func (r *rotating) fresh(ctx context.Context) error {
+	select {
+	case <-r.through: // told before
+	default:
+	}
+	for range 2 { // the first may have begun before
+		select {
+		case <-r.through:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // next is the client of another member than before.
@@ -85,6 +104,10 @@ func (r *rotating) end(ctx context.Context, step wire.Step) error {
 	}
 	r.tokens = append(r.tokens, reply.Success.TokenID)
 	r.logins++
+	select {
+	case r.through <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
@@ -121,6 +144,7 @@ func TestRotationIsNotNoticed(t *testing.T) {
 	kept := realmWith(t, members[0], "kept", map[string]any{"trees.authenticationSessionsStateManagement": "CTS"})
 	realms := []*rotating{{realm: "/", all: clients}, {realm: kept, all: clients}, {realm: held, all: clients}}
 	for _, r := range realms {
+		r.through = make(chan struct{}, 1)
 		step, err := r.begin(t.Context())
 		must(t, err)
 		must(t, r.end(t.Context(), step))
@@ -128,8 +152,9 @@ func TestRotationIsNotNoticed(t *testing.T) {
 		must(t, err)
 	}
 
-	ctx, stop := context.WithCancel(t.Context())
-	var traffic errgroup.Group
+	traffic, alive := errgroup.WithContext(t.Context())
+	ctx, stop := context.WithCancel(alive)
+	defer stop()
 	for _, r := range realms {
 		traffic.Go(func() error {
 			for ctx.Err() == nil {
@@ -160,6 +185,11 @@ func TestRotationIsNotNoticed(t *testing.T) {
 				})
 			}
 			operators.Wait()
+			for _, r := range realms {
+				if err := r.fresh(alive); err != nil {
+					t.Fatal(errors.Join(err, traffic.Wait()))
+				}
+			}
 		}
 	}
 	stop()
