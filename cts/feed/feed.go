@@ -57,17 +57,19 @@ var (
 
 // Feed is safe for concurrent use.
 type Feed struct {
+	kept int // the ring's length, made when the first change comes
+
 	mu     sync.Mutex
 	ring   []Change
 	count  uint64 // of all changes; change n stands at n modulo the ring's length
 	floor  uint64 // changes before this one are not known, whatever the ring has
 	closed bool
-	more   chan struct{} // closed at the next change
+	more   chan struct{} // closed at the next change; nil while nobody waits for it
 }
 
 // New returns a feed that keeps so many changes, at least one.
 func New(kept int) *Feed {
-	return &Feed{ring: make([]Change, max(kept, 1)), more: make(chan struct{})}
+	return &Feed{kept: max(kept, 1)}
 }
 
 // Publish tells all listeners of a change. It does not block. Changes come in the
@@ -78,6 +80,9 @@ func (f *Feed) Publish(e session.Event) {
 	if f.closed {
 		return
 	}
+	if f.ring == nil {
+		f.ring = make([]Change, f.kept)
+	}
 	at := Place{Index: e.Index}
 	if f.count > f.floor {
 		if last := f.at(f.count - 1).Place; last.Index == e.Index {
@@ -86,8 +91,15 @@ func (f *Feed) Publish(e session.Event) {
 	}
 	*f.at(f.count) = Change{e, at}
 	f.count++
-	close(f.more)
-	f.more = make(chan struct{})
+	f.wake()
+}
+
+// wake lets all who wait look again.
+func (f *Feed) wake() {
+	if f.more != nil {
+		close(f.more)
+		f.more = nil
+	}
 }
 
 // Missed says that there were changes that nobody was told of: this member was
@@ -100,24 +112,21 @@ func (f *Feed) Missed() {
 	}
 	f.count++ // which no listener can have
 	f.floor = f.count
-	close(f.more)
-	f.more = make(chan struct{})
+	f.wake()
 }
 
 // at is the place in the ring of change n.
-func (f *Feed) at(n uint64) *Change { return &f.ring[n%uint64(len(f.ring))] }
+func (f *Feed) at(n uint64) *Change { return &f.ring[n%uint64(f.kept)] } //nolint:gosec // at least one
 
 // oldest is the number of the first change that is still in the ring.
-func (f *Feed) oldest() uint64 { return max(f.count-min(f.count, uint64(len(f.ring))), f.floor) }
+func (f *Feed) oldest() uint64 { return max(f.count-min(f.count, uint64(f.kept)), f.floor) } //nolint:gosec // as above
 
 // Close ends all listening.
 func (f *Feed) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.closed {
-		f.closed = true
-		close(f.more)
-	}
+	f.closed = true
+	f.wake()
 }
 
 // Listener is a place in a feed. It is used by one goroutine.
@@ -190,6 +199,9 @@ func (l *Listener) take() (Change, <-chan struct{}, error) {
 		return c, nil, nil
 	case f.closed:
 		return Change{}, nil, ErrClosed
+	}
+	if f.more == nil {
+		f.more = make(chan struct{})
 	}
 	return Change{}, f.more, nil
 }

@@ -61,7 +61,7 @@ type Sender struct {
 	work    sync.WaitGroup
 	mu      sync.RWMutex // keeps Ended and Close apart
 	closed  bool
-	queue   chan ended
+	queue   chan *ended
 	dropped atomic.Int64
 	failed  atomic.Int64
 	sent    atomic.Int64
@@ -85,7 +85,7 @@ func New(c Config) (*Sender, error) {
 	if c.Pause == 0 {
 		c.Pause = time.Second
 	}
-	s := &Sender{config: c, hosts: newHosts(c.Hosts), queue: make(chan ended, queued)}
+	s := &Sender{config: c, hosts: newHosts(c.Hosts), queue: make(chan *ended, queued)}
 	s.client = &http.Client{
 		Timeout:       attemptTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -99,7 +99,7 @@ func New(c Config) (*Sender, error) {
 	for range workers {
 		s.work.Go(func() {
 			for e := range s.queue {
-				s.tell(ctx, e)
+				s.tell(ctx, *e)
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func (s *Sender) Ended(x session.Session, r session.Reason) {
 			continue
 		}
 		select {
-		case s.queue <- ended{name, x, r}:
+		case s.queue <- &ended{name, x, r}:
 		default:
 			if n := s.dropped.Add(1); n&(n-1) == 0 { // at each power of two: a flood is not one of lines
 				s.config.Log.Warn("logout webhooks are dropped: too many wait", "dropped", n)

@@ -22,9 +22,12 @@ type news struct {
 	changes  *feed.Feed
 }
 
-// happened hands on what the store says of sessions. Of all members the leader
-// alone calls webhooks.
+// happened hands on what the store says of sessions: nobody here wants to hear of
+// new ones, which are most. Of all members the leader alone calls webhooks.
 func (n *news) happened(e session.Event) {
+	if e.Kind == session.EventCreated {
+		return
+	}
 	n.changes.Publish(e)
 	if s := n.sessions.Load(); s != nil {
 		s.Heard(e)
