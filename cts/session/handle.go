@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -63,7 +64,11 @@ func (h Handle) bytes() ([]byte, error) {
 	if len(h) < len(handlePrefix) || len(h) > longest || h[:len(handlePrefix)] != handlePrefix {
 		return nil, ErrHandle
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(h[len(handlePrefix):]))
+	text := string(h[len(handlePrefix):])
+	if strings.ContainsAny(text, "\r\n") { // passed over by encoding/base64
+		return nil, ErrHandle
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != len(ID{}) && len(raw) != len(ID{})+handleEnd {
 		return nil, ErrHandle
 	}
