@@ -43,8 +43,8 @@ const (
 	// decided is an end that the token store has decided: the journey's session
 	// was created there.
 	decided bodyKind = 2
-	// failed is any other end, also a success whose session its holder keeps: the
-	// record itself decides it.
+	// failed is any other end, also a success whose session its holder keeps or a
+	// quota may have denied: the record itself decides it.
 	failed bodyKind = 3
 	// suspends is a journey that somebody must come back to. Its state is kept for
 	// a minute, like a reply.

@@ -29,7 +29,8 @@ func (j *Journeys) confirm(ctx context.Context, s *stepping) error {
 // The success of a journey is the exception: which answers make its session a
 // majority knows already (choose), the command that created it has decided the
 // rest, and whoever runs the step again comes to the same. A session that its
-// holder keeps is created by no command: its end is one like any other.
+// holder keeps is created by no command, and one that a quota may deny is not
+// always: their end is one like any other.
 func (j *Journeys) commit(ctx context.Context, s *stepping) error {
 	if s.err != nil { // another user's: the journey is over
 		j.counts.failed.Add(1)

@@ -129,6 +129,7 @@ type memorySessions struct {
 	made      atomic.Int32 // how many tokens of sessions that their holders keep
 	held      atomic.Bool  // there ought to be some
 	stuck     atomic.Bool  // nothing can be ended
+	full      atomic.Int32 // which of the next ones is denied by a quota
 	over      []session.Handle
 }
 
@@ -145,11 +146,20 @@ func (s *memorySessions) EndByHandle(_ context.Context, why session.Cause, handl
 	if s.stuck.Load() {
 		return nil, &session.UnavailableError{Reason: "stuck"}
 	}
-	if why.Reason != session.Upgraded {
-		panic("a session ends for " + why.Reason.String())
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	switch why.Reason {
+	case session.Destroyed: // a journey's own
+		for _, x := range s.byJourney {
+			if slices.Contains(handles, x.Handle()) {
+				delete(s.byJourney, x.Journey)
+			}
+		}
+		return make([]bool, len(handles)), nil
+	case session.Upgraded:
+	default:
+		panic("a session ends for " + why.Reason.String())
+	}
 	s.over = append(s.over, handles...)
 	return make([]bool, len(handles)), nil
 }
@@ -169,6 +179,9 @@ func (s *memorySessions) Create(_ context.Context, c session.Creation) (session.
 	}
 	if err := s.refuse.Load(); err != nil {
 		return session.Created{}, *err
+	}
+	if s.full.Add(-1) == 0 {
+		return session.Created{}, session.ErrQuota
 	}
 	s.calls.Add(1)
 	x := c.Session

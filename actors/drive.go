@@ -82,8 +82,12 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x = x.WithProperties(map[string]string{session.PropertyReference: x.Property(session.PropertyContextID)})
 	}
 	// A client-side session is in no store, all tokens of a journey's are one
-	// session, and what it takes the place of ends after the journey.
-	if s.undecided = c.ClientSide; !s.undecided {
+	// session, and what it takes the place of ends after the journey. Whether there
+	// is room is no matter of the journey's answers: it changes from one member's
+	// try to the next one's.
+	denies := c.Quota.Limit > 0 && c.Quota.Action == realm.DenyAccess
+	s.undecided = c.ClientSide || denies
+	if !c.ClientSide {
 		if err := s.keep.choose(ctx, s); err != nil {
 			return err
 		}
@@ -96,6 +100,7 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		return journey.ErrGone // its session was created before, and has ended
 	case errors.Is(err, session.ErrQuota):
 		s.done = &journey.Done{Message: session.ErrQuota.Error(), URL: journey.FailureURL(s.plan, s.state, s.env)}
+		s.denied = x.Handle()
 		return nil
 	case errors.As(err, &size):
 		s.done = &journey.Done{Message: tooLarge, Err: err, URL: journey.FailureURL(s.plan, s.state, s.env)}

@@ -21,7 +21,8 @@ type ended struct {
 	cookies      []node.Cookie     // nil for most
 	token        session.TokenID
 	// replaced is the session that has to end before the reply is given; empty
-	// for none, and where the token store has seen to it.
+	// for none, and where the token store has seen to it. Of a login that a quota
+	// has denied it is its own: another member may have found room.
 	replaced session.Handle
 }
 
@@ -31,7 +32,7 @@ func endedOf(s *stepping) *ended {
 		success: done.Success, noSession: done.NoSession, lockout: done.Lockout, transaction: done.Transaction,
 		url: done.URL, message: done.Message, details: done.Details, cookies: done.Cookies, token: s.token,
 	}
-	if s.replaced != nil {
+	if e.replaced = s.denied; s.replaced != nil {
 		e.replaced = s.replaced.Handle()
 	}
 	if len(done.PropertyDetails) > 0 {

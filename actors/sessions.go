@@ -40,12 +40,18 @@ func (j *Journeys) supersede(ctx context.Context, s *stepping) error {
 }
 
 // supersedeAgain is supersede for an answer that is repeated: whether the member
-// that committed the end has come to it is not known.
+// that committed the end has come to it is not known. A session that was made
+// where the end is that a quota denies it ends as well: nobody was told of it, or
+// will be.
 func (j *Journeys) supersedeAgain(ctx context.Context, e *ended) error {
 	if e == nil || e.replaced == "" {
 		return nil
 	}
-	_, err := j.config.Sessions.EndByHandle(ctx, superseded(""), e.replaced)
+	why := superseded("")
+	if !e.success {
+		why.Reason = session.Destroyed
+	}
+	_, err := j.config.Sessions.EndByHandle(ctx, why, e.replaced)
 	return err
 }
 

@@ -58,9 +58,12 @@ type stepping struct {
 	ask    *journey.Ask
 	done   *journey.Done
 	token  session.TokenID
-	// undecided says that nothing but the journey's own record knows of the end:
-	// there is no session in the store.
+	// undecided says that nothing but the journey's own record decides the end: there
+	// is no session in the store, or a quota may deny it to one member and not to
+	// another.
 	undecided bool
+	// denied is the session that a quota has denied.
+	denied session.Handle
 	// replaced is the session that is to end once the journey's end is committed.
 	replaced *session.Session
 
@@ -261,7 +264,7 @@ func (j *Journeys) carry(ctx context.Context, s *stepping) {
 			s.err = unavailable(context.Cause(ctx))
 			return
 		}
-		s.err, s.ask, s.done, s.token, s.undecided, s.replaced = nil, nil, nil, "", false, nil
+		s.err, s.ask, s.done, s.token, s.undecided, s.denied, s.replaced = nil, nil, nil, "", false, "", nil
 		j.decide(s)
 		j.act(ctx, s)
 	}
@@ -276,7 +279,7 @@ func (j *Journeys) act(ctx context.Context, s *stepping) {
 	switch s.verdict {
 	case advances:
 		s.err = j.drive(ctx, s)
-		if s.err == nil || errors.Is(s.err, journey.ErrOtherUser) {
+		if s.err == nil || errors.Is(s.err, journey.ErrOtherUser) && !s.body.taken {
 			if err := j.commit(ctx, s); err != nil {
 				s.err = err
 			}
@@ -288,7 +291,7 @@ func (j *Journeys) act(ctx context.Context, s *stepping) {
 		switch {
 		case s.verdict == again && s.body.kind == suspends && len(s.body.state) > 0:
 			s.err = j.shelve(ctx, s, &s.body)
-		case s.verdict == again:
+		default:
 			s.err = j.supersedeAgain(ctx, s.body.end)
 		}
 		if s.err == nil {
