@@ -146,13 +146,14 @@ func (f *Feed) Listen() *Listener {
 }
 
 // Resume begins with the change after a place. Its error is ErrMissed when it is
-// not known whether there were others in between; the listener then begins with
-// the next change.
+// not known whether there were others in between, also because the place is ahead
+// of all that is known here: it may be of a log that is no more, and nothing up to
+// it would ever be told. The listener then begins with the next change.
 func (f *Feed) Resume(after Place) (*Listener, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := &Listener{feed: f, next: f.oldest(), resumed: true, after: after}
-	if l.next == f.count || after.before(f.at(l.next).Place) {
+	if l.next == f.count || after.before(f.at(l.next).Place) || f.at(f.count-1).Place.Index < after.Index {
 		l.next, l.resumed = f.count, false
 		return l, ErrMissed
 	}

@@ -94,7 +94,8 @@ func TestResume(t *testing.T) {
 		{Place{10, 1}, one, false, []string{"11.0=2", "11.1=3", "12.0=4"}},
 		{Place{11, 1}, two, false, []string{"12.0=4"}},
 		{Place{12, 0}, two, false, nil},
-		{Place{99, 0}, two, false, nil}, // this member is behind the one that told it
+		{Place{99, 0}, two, true, nil}, // of another log, or this member is behind
+		{Place{12, 9}, two, false, nil},
 		{Place{10, 1}, two, true, nil},
 		{Place{9, 9}, one, true, nil},
 	} {
@@ -104,13 +105,13 @@ func TestResume(t *testing.T) {
 		}
 		same(t, fmt.Sprint("after ", tt.after), soon(t, l), tt.want...)
 	}
-	behind, err := two.Resume(Place{13, 0})
-	if err != nil {
-		t.Fatal(err)
+	ahead, err := two.Resume(Place{13, 0})
+	if !errors.Is(err, ErrMissed) {
+		t.Errorf("resumed ahead of the log: %v", err)
 	}
 	tell(ended(13, 7))
 	tell(ended(14, 8))
-	same(t, "one that is ahead", soon(t, behind), "14.0=8")
+	same(t, "one that is ahead", soon(t, ahead), "13.0=7", "14.0=8")
 	two.Missed()
 	if _, err := two.Resume(Place{14, 0}); !errors.Is(err, ErrMissed) {
 		t.Errorf("resumed before what this member missed: %v", err)
