@@ -35,6 +35,9 @@ type Config struct {
 	// Realms says which realm here an AM's realm is; one that is not among them
 	// has its own name.
 	Realms map[realm.Name]realm.Name
+	// Suffix is what universal ids end with here: a user has the one that a login
+	// here gives, not the one of that AM.
+	Suffix string
 }
 
 // MaxKeys bounds the keys of each kind: a token is tried with each.
@@ -58,6 +61,7 @@ var (
 type Reader struct {
 	until              time.Time
 	realms             map[realm.Name]realm.Name
+	suffix             string
 	signing            []jose.SignatureAlgorithm // one, or none
 	encryption         []jose.KeyAlgorithm       // one, or none
 	verifies, decrypts []any
@@ -69,7 +73,7 @@ func New(c Config) (*Reader, error) {
 	if c.Until.IsZero() {
 		return nil, &SettingError{"until", errUntil}
 	}
-	r := &Reader{until: c.Until, realms: c.Realms}
+	r := &Reader{until: c.Until, realms: c.Realms, suffix: c.Suffix}
 	if c.Signing != realm.SigningNone {
 		r.signing = []jose.SignatureAlgorithm{jose.SignatureAlgorithm(c.Signing)}
 	}

@@ -6,8 +6,8 @@
 // What the token's own header says decides nothing; where it says something
 // else, the token is none.
 //
-// AM's tokens are AQIC…*ext*JWT or the bare JWT; the claims are those of
-// am-contract section 4.4. What is missing there is decided so that a session
+// AM's tokens are AQIC…*ext*JWT, with the type JWT in ext, or the bare JWT; the
+// claims are those of am-contract section 4.4. What is missing there is decided so that a session
 // can only end sooner: without maxtime it counts as made long ago.
 //
 // The package is pure: keys come in as bytes, time as an argument.

@@ -27,6 +27,8 @@ const (
 	maxClaims = 32 << 10
 	// maxName bounds the names in it: of a realm, of a user.
 	maxName = 256
+	// maxLife bounds what a token may say of its whole life: longer is as long.
+	maxLife = 100 * 365 * 24 * time.Hour
 )
 
 // ErrToken says that a text is no token of that AM, or comes too late.
@@ -39,18 +41,25 @@ type claims struct {
 	Issuer  string         `json:"iss"`
 	Expires *float64       `json:"exp"`     // seconds
 	MaxTime *float64       `json:"maxtime"` // minutes
+	Type    any            `json:"stype"`   // a number, or a word
+	State   any            `json:"state"`   // as Type
 	Props   map[string]any `json:"props"`
 }
 
 // Open returns the session that a token of AM says, which may have expired. Its
 // id is a hash of the token's jti, so that all tokens of one session are denied
-// together. Its end is not after the configured date, and it is no
-// administrator's. The error is ErrToken.
+// together. Its end is not after the configured date and not after MaxHolderLife,
+// since denials are not kept for longer; it began before now, and it is no
+// administrator's. The error is ErrToken, also for what is no session of a user
+// who has logged in.
 func (r *Reader) Open(token string, now time.Time) (session.Session, error) {
 	if len(token) > MaxText || !now.Before(r.until) {
 		return session.Session{}, ErrToken
 	}
-	text := token[strings.LastIndexByte(token, '*')+1:]
+	text, ok := carried(token)
+	if !ok {
+		return session.Session{}, ErrToken
+	}
 	payload, err := r.payload(text)
 	if err != nil {
 		return session.Session{}, ErrToken
@@ -59,7 +68,18 @@ func (r *Reader) Open(token string, now time.Time) (session.Session, error) {
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return session.Session{}, ErrToken
 	}
-	return r.session(c)
+	return r.session(c, now)
+}
+
+// carried is the JWT of a token: all of it, or what is behind the extensions when
+// these say that it is a session's. Journeys have others, by the same keys.
+func carried(token string) (text string, ok bool) {
+	star := strings.IndexByte(token, '*')
+	if star < 0 {
+		return token, true
+	}
+	text, ok = session.TokenID(token[star:]).Carries()
+	return text, ok && !strings.Contains(text, "*")
 }
 
 // payload verifies and decrypts a JWT down to its claims.
@@ -127,25 +147,25 @@ func decrypt(sealed *jose.JSONWebEncryption, keys []any) (content []byte, err er
 }
 
 // session makes a session of what a token says.
-func (r *Reader) session(c claims) (session.Session, error) {
+func (r *Reader) session(c claims, now time.Time) (session.Session, error) {
 	name, inUser, isUser := userOf(c.Subject)
 	in, known := realmOf(c.Issuer, inUser)
 	expires, timed := seconds(c.Expires)
-	if !isUser || !known || !timed || c.ID == "" {
+	if !isUser || !known || !timed || c.ID == "" || !oneOf(c.State, 1, "valid") || !oneOf(c.Type, 0, "user") {
 		return session.Session{}, ErrToken
 	}
 	if to, mapped := r.realms[in]; mapped {
 		in = to
 	}
-	life := session.MaxHolderLife
-	if c.MaxTime != nil && *c.MaxTime > 0 && *c.MaxTime < life.Minutes() {
-		life = time.Duration(*c.MaxTime) * time.Minute
+	created := c.created(expires, now)
+	if created.After(now) {
+		return session.Session{}, ErrToken
 	}
 	sum := sha256.Sum256([]byte("a session of AM\x00" + c.ID))
 	x := session.Session{
 		ID:         session.ID(sum[:16]),
-		Principal:  session.Principal{Realm: in, Username: name, UniversalID: c.Subject},
-		Created:    expires.Add(-life),
+		Principal:  session.Principal{Realm: in, Username: name, UniversalID: in.UniversalID(name, r.suffix)},
+		Created:    created,
 		ClientSide: true,
 		Properties: map[string]string{},
 	}
@@ -153,19 +173,50 @@ func (r *Reader) session(c claims) (session.Session, error) {
 	if expires.After(r.until) {
 		expires = r.until
 	}
-	if x.Policy.MaxSession = expires.Sub(x.Created); x.Policy.MaxSession <= 0 {
+	if x.Policy.MaxSession = min(expires.Sub(created), session.MaxHolderLife); x.Policy.MaxSession <= 0 {
 		return session.Session{}, ErrToken
 	}
 	for name, value := range c.Props {
-		if text, ok := value.(string); ok {
+		text, ok := value.(string)
+		switch {
+		case !ok:
+		case name == "AuthLevel":
+			x.AuthLevel = level(text)
+		case name == "Service" && text != "":
+			x.Trees = []string{text}
+		case ours(name):
 			x.Properties[name] = text
 		}
 	}
-	x.AuthLevel = level(x.Properties["AuthLevel"])
-	if tree := x.Properties["Service"]; tree != "" {
-		x.Trees = []string{tree}
-	}
 	return x, nil
+}
+
+// ours reports whether a property is kept: of those that the server alone sets
+// only what has the same meaning here.
+func ours(name string) bool {
+	return name == session.PropertyContextID || name == session.PropertyWebhooks || !session.Protected(name)
+}
+
+// created is when a session began: maxtime before its end. Where that is not said,
+// or not yet (AM's clock is ahead), it counts as made as long before its end as
+// sessions may live, so that whatever has ended all of its user's ends it too.
+func (c claims) created(expires, now time.Time) time.Time {
+	if c.MaxTime != nil && *c.MaxTime > 0 {
+		minutes := math.Min(math.Ceil(*c.MaxTime), maxLife.Minutes())
+		if at := expires.Add(-time.Duration(minutes) * time.Minute); !at.After(now) {
+			return at
+		}
+	}
+	return expires.Add(-session.MaxHolderLife)
+}
+
+// oneOf reports whether a claim that AM leaves out when it is usual is the usual
+// number or word.
+func oneOf(claim any, number float64, word string) bool {
+	if text, ok := claim.(string); ok {
+		return strings.EqualFold(text, word)
+	}
+	return claim == nil || claim == number
 }
 
 // userOf reads a universal id: id=demo,ou=user,o=alpha,ou=services,dc=am. The

@@ -38,6 +38,9 @@ type am struct {
 	encryption jose.KeyAlgorithm
 }
 
+// prefix is that of AM's client-side sessions: SI 01, type JWT.
+const prefix = "*AAJTSQACMDEABHR5cGUAA0pXVAACUzEAAA..*"
+
 func encoded(secret []byte) []byte {
 	return []byte(base64.StdEncoding.EncodeToString(secret) + "\n")
 }
@@ -54,7 +57,9 @@ func random(t *testing.T, size int) []byte {
 // newAM sets up an AM and the configuration that takes its tokens.
 func newAM(t *testing.T, signing realm.Signing, encryption realm.Encryption) *am {
 	t.Helper()
-	a := &am{t: t, config: amtoken.Config{Until: now.Add(365 * 24 * time.Hour), Signing: signing, Encryption: encryption}}
+	a := &am{t: t, config: amtoken.Config{
+		Until: now.Add(365 * 24 * time.Hour), Signing: signing, Encryption: encryption, Suffix: "ou=here",
+	}}
 	var private crypto.Signer
 	var err error
 	switch signing {
@@ -193,12 +198,12 @@ func TestOpen(t *testing.T) {
 				r := a.reader()
 				for _, packed := range []bool{false, true} {
 					text := a.token(demo(), packed)
-					for _, token := range []string{text, "*AAJTSQACMDEABHR5cGUAA0pXVAACUzEAAA..*" + text, "AQIC5wM2LY4Sfcx.*AAJTSQACMDE.*" + text} {
+					for _, token := range []string{text, prefix + text, "AQIC5wM2LY4Sfcx." + prefix + text} {
 						x, err := r.Open(token, now)
 						if err != nil {
 							t.Fatalf("packed %v: %v", packed, err)
 						}
-						if x.Principal != (session.Principal{Realm: "/alpha/eu", Username: "demo", UniversalID: demo()["sub"].(string)}) ||
+						if x.Principal != (session.Principal{Realm: "/alpha/eu", Username: "demo", UniversalID: "id=demo,ou=user,o=eu,ou=services,o=alpha,ou=services,ou=here"}) ||
 							x.AuthLevel != 5 || !slices.Equal(x.Trees, []string{"Login"}) || x.Properties["AMCtxId"] != "7a-12" || x.Admin || !x.ClientSide ||
 							!x.Created.Equal(now.Add(-time.Hour)) || !x.Expires().Equal(now.Add(time.Hour)) {
 							t.Errorf("opened %+v", x)
@@ -250,6 +255,11 @@ func TestClaims(t *testing.T) {
 		"an end that is none":     {with(map[string]any{"exp": "never"}), "", 0},
 		"an end of part seconds":  {with(map[string]any{"exp": 1.5}), "", 0},
 		"an end far away":         {with(map[string]any{"exp": 1e300}), "", 0},
+		"a session that is over":  {with(map[string]any{"state": 3}), "", 0},
+		"an invalid session":      {with(map[string]any{"state": "invalid"}), "", 0},
+		"an application":          {with(map[string]any{"stype": 1}), "", 0},
+		"words of a user":         {with(map[string]any{"stype": "user", "state": "valid"}), "/alpha/eu", 5},
+		"defaults left out":       {with(map[string]any{"stype": nil, "state": nil}), "/alpha/eu", 5},
 		"no user":                 {with(map[string]any{"sub": nil}), "", 0},
 		"an agent":                {with(map[string]any{"sub": "id=web,ou=agent," + root, "iss": root}), "", 0},
 		"no name":                 {with(map[string]any{"sub": "id=,ou=user," + root}), "", 0},
@@ -271,12 +281,13 @@ func TestClaims(t *testing.T) {
 }
 
 // A session of AM ends when its token says, when the configured date comes, and
-// after the longest life of such a session; without maxtime it counts as made
-// long ago.
+// after the longest life of such a session. It began when maxtime says; where that
+// is not said, or still to come, it counts as made long ago.
 func TestEnds(t *testing.T) {
 	a := newAM(t, realm.HS256, realm.Direct)
 	a.config.Until = now.Add(time.Hour)
 	r := a.reader()
+	const day = 24 * time.Hour
 	for name, tc := range map[string]struct {
 		exp     time.Time
 		maxtime any
@@ -286,7 +297,9 @@ func TestEnds(t *testing.T) {
 		"before the date": {now.Add(time.Minute), 120, now.Add(time.Minute - 2*time.Hour), now.Add(time.Minute)},
 		"after it":        {now.Add(2 * time.Hour), 240, now.Add(-2 * time.Hour), now.Add(time.Hour)},
 		"no maxtime":      {now.Add(time.Minute), nil, now.Add(time.Minute - session.MaxHolderLife), now.Add(time.Minute)},
-		"a long maxtime":  {now.Add(time.Minute), 1 << 30, now.Add(time.Minute - session.MaxHolderLife), now.Add(time.Minute)},
+		"a long maxtime":  {now.Add(20 * day), 60 * 24 * 60, now.Add(-40 * day), now.Add(-10 * day)},
+		"an endless one":  {now.Add(time.Minute), 1e18, now.Add(time.Minute - 36500*day), now.Add(time.Minute - 36470*day)},
+		"a clock ahead":   {now.Add(61 * time.Second), 1, now.Add(61*time.Second - session.MaxHolderLife), now.Add(61 * time.Second)},
 		"over":            {now.Add(-time.Minute), 120, now.Add(-time.Minute - 2*time.Hour), now.Add(-time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -300,6 +313,11 @@ func TestEnds(t *testing.T) {
 				t.Errorf("from %s to %s, %v; want %s to %s", x.Created, x.Expires(), err, tc.created, tc.ends)
 			}
 		})
+	}
+	late := demo()
+	late["exp"] = now.Add(40 * day).Unix()
+	if x, err := r.Open(a.token(late, false), now); !errors.Is(err, amtoken.ErrToken) {
+		t.Errorf("made in the future: %+v, %v", x, err)
 	}
 	text := a.token(demo(), false)
 	if _, err := r.Open(text, a.config.Until.Add(-time.Second)); err != nil {
@@ -352,6 +370,9 @@ func TestOnlyWhatIsConfigured(t *testing.T) {
 		"a bomb outside":               {r, signed.token(huge, true)},
 		"nothing":                      {r, ""},
 		"stars":                        {r, "***"},
+		"a journey":                    {r, "*AAJTSQACMDIABHR5cGUACEpXVF9BVVRIAAJTMQACMDE.*" + signed.token(demo(), false)},
+		"no type":                      {r, "AQIC5wM2LY4Sfcx.*AAJTSQACMDE.*" + signed.token(demo(), false)},
+		"a prefix in a prefix":         {r, prefix + prefix + signed.token(demo(), false)},
 		"long":                         {r, strings.Repeat("a", amtoken.MaxText+1)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -359,6 +380,23 @@ func TestOnlyWhatIsConfigured(t *testing.T) {
 				t.Errorf("opened %+v, %v", x, err)
 			}
 		})
+	}
+}
+
+// What AM says of a session that is derived here does not stand beside it.
+func TestProperties(t *testing.T) {
+	a := newAM(t, realm.HS256, realm.Direct)
+	c := demo()
+	c["props"] = map[string]any{
+		"AuthLevel": "5", "Service": "Login", "UserId": "amadmin", "sun.am.UniversalIdentifier": "id=amadmin", "Organization": "/",
+		"NodeType": "X|", "AMCtxId": "7a-12", "am.protected.webhooks": "hook|", "plan": "gold",
+	}
+	x, err := a.reader().Open(a.token(c, false), now)
+	if want := map[string]string{"AMCtxId": "7a-12", "am.protected.webhooks": "hook|", "plan": "gold"}; err != nil || !maps.Equal(x.Properties, want) {
+		t.Errorf("properties %v, %v", x.Properties, err)
+	}
+	if x.Property("UserId") != "demo" || x.AuthLevel != 5 {
+		t.Errorf("UserId %s, level %d", x.Property("UserId"), x.AuthLevel)
 	}
 }
 
@@ -423,7 +461,7 @@ func FuzzOpen(f *testing.F) {
 	a := newAM(t, realm.HS256, realm.Direct)
 	plain := newAM(t, realm.HS256, realm.EncryptionNone)
 	f.Add(a.token(demo(), false))
-	f.Add("AQIC5w.*AAJTSQACMDE.*" + plain.token(demo(), true))
+	f.Add("AQIC5w." + prefix + plain.token(demo(), true))
 	readers := []*amtoken.Reader{a.reader(), plain.reader()}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, r := range readers {

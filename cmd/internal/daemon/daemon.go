@@ -246,7 +246,7 @@ func (d *Daemon) makeSessions(catalog *actors.Catalog) error {
 	if d.audit, err = openAudit(c.Audit, c.Log); err != nil {
 		return err
 	}
-	foreign, err := foreignTokens(c.Migration)
+	foreign, err := foreignTokens(c.Migration, c.UserSuffix)
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,16 @@ import (
 	"sojourn/cts/sessions"
 )
 
-// foreignTokens reads the tokens of an AM, if any are taken.
-func foreignTokens(m config.Migration) (sessions.Foreign, error) {
+// foreignTokens reads the tokens of an AM, if any are taken. suffix is what
+// universal ids end with here.
+func foreignTokens(m config.Migration, suffix string) (sessions.Foreign, error) {
 	until, err := m.End()
 	if err != nil || until.IsZero() {
 		return nil, err
 	}
 	c := amtoken.Config{
-		Until: until, Signing: realm.Signing(m.Signing), Encryption: realm.Encryption(m.Encryption), Realms: map[realm.Name]realm.Name{},
+		Until: until, Signing: realm.Signing(m.Signing), Encryption: realm.Encryption(m.Encryption),
+		Realms: map[realm.Name]realm.Name{}, Suffix: suffix,
 	}
 	if c.SigningKeys, err = readFiles(m.SigningKeys); err != nil {
 		return nil, fmt.Errorf("migration.signingKeys: %w", err)
