@@ -221,6 +221,11 @@ func clientSideEffects() map[string]func(*testing.T, *site) {
 			if got := header(s, parts(fresh(s))[0])["alg"]; got != "ES256" {
 				t.Errorf("signed by %v", got)
 			}
+			s.set(realm.DocumentSession, `{}`)
+			s.global(realm.DocumentSession, `{"stateless":{"statelessSigningType":"ES384"}}`)
+			if got := header(s, parts(fresh(s))[0])["alg"]; got != "ES384" {
+				t.Errorf("signed by %v, with the setting of all realms", got)
+			}
 		},
 		"session stateless.statelessEncryptionType": func(t *testing.T, s *site) {
 			for setting, want := range map[string]string{"DIRECT": "dir", "AES_KEYWRAP": "A256KW", "RSA": "RSA-OAEP-256"} {
