@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"strconv"
 	"strings"
 
 	"sojourn/actors/journey"
@@ -61,9 +60,9 @@ func (i *index) add(name, value string) error {
 	case "AuthenticateToRealmConditionAdvice":
 		in = value
 	case "AuthLevelConditionAdvice":
-		level, err := strconv.Atoi(value)
+		level, err := parseLevel(value)
 		if err != nil {
-			return errLevelDenied
+			return err
 		}
 		if w := i.want(); !w.ByLevel || w.Level < level {
 			w.Level, w.ByLevel = level, true

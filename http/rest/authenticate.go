@@ -42,16 +42,18 @@ func (h *Handler) authenticate(c *call) error {
 	if !c.settings.Enabled {
 		return journey.ErrNoRealm
 	}
-	if id := c.query.get("suspendedId"); in.Empty && id != "" {
+	if !in.Empty {
+		return h.resume(c, in)
+	}
+	// Anybody can make up the id of a suspended journey, and what opens nothing costs
+	// a fresh read of the store: it has no better claim to a place than a start.
+	if !h.cfg.Begins(c.context()) {
+		return errBusy
+	}
+	if id := c.query.get("suspendedId"); id != "" {
 		return h.resumeSuspended(c, journey.SuspendedID(id))
 	}
-	if in.Empty {
-		if !h.cfg.Begins(c.context()) {
-			return errBusy
-		}
-		return h.start(c)
-	}
-	return h.resume(c, in)
+	return h.start(c)
 }
 
 func (h *Handler) start(c *call) error {
@@ -139,9 +141,16 @@ func (h *Handler) resume(c *call, in wire.Continuation) error {
 	if err != nil {
 		return err
 	}
-	if realm.Name(id.Realm) != c.realm {
-		// AM signs with a key of each realm: another realm's authId is forged.
-		return wire.ErrSignature
+	if in := realm.Name(id.Realm); in != c.realm {
+		// AM signs with a key of each realm: another realm's authId is forged, unless
+		// the advice that moved the start is still in the URL.
+		wanted, err := c.index()
+		if err != nil || wanted.realm != in {
+			return wire.ErrSignature
+		}
+		if err := h.move(c, in); err != nil {
+			return err
+		}
 	}
 	ref, err := c.reference(id)
 	if err != nil {

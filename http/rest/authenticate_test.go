@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -342,6 +343,46 @@ func TestZeroPageOnlyAtTheStart(t *testing.T) {
 	}
 	if w := s.do(s.request(start, "{}", edit)); w.Code != http.StatusBadRequest {
 		t.Errorf("start: %d %s", w.Code, w.Body)
+	}
+}
+
+// An advice that moves a journey into another realm stands in the URL of each of
+// its steps. Without it, or with one that names yet another realm, an authId of
+// another realm is forged.
+func TestAdviceOfAnotherRealmGoesOn(t *testing.T) {
+	s := newStand(t)
+	s.replies(step(), nil)
+	var resumed []journey.ResumeRequest
+	s.journeys.resume = func(_ context.Context, r journey.ResumeRequest) (journey.Reply, error) {
+		resumed = append(resumed, r)
+		return step(), nil
+	}
+	of := ref()
+	of.Realm = "/alpha/eu"
+	token := s.login("/alpha/eu", "alice")
+	advice := func(in string) string {
+		return start + "?authIndexType=composite_advice&authIndexValue=" + url.QueryEscape("<Advices><AttributeValuePair>"+
+			"<Attribute name=\"AuthenticateToRealmConditionAdvice\"/><Value>"+in+"</Value></AttributeValuePair></Advices>")
+	}
+	body := `{"authId":"` + string(signed(t, of)) + `"}`
+	w := s.do(s.request(advice("/alpha/eu"), body, header("Cookie", "iPlanetDirectoryPro="+string(token))))
+	if w.Code != http.StatusOK || len(resumed) != 1 || resumed[0].Ref.Realm != "/alpha/eu" {
+		t.Fatalf("with the advice: %d %s", w.Code, w.Body)
+	}
+	if x := resumed[0].Session; x == nil || x.Principal.Username != "alice" {
+		t.Errorf("with the session %+v, want that of the realm", x)
+	}
+	for name, path := range map[string]string{"without it": start, "with another": advice("/off"), "with the own": advice("/alpha")} {
+		if w := s.do(s.request(path, body)); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), wire.ErrSignature.Error()) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	of.Realm = "/off"
+	if w := s.do(s.request(advice("/off"), `{"authId":"`+string(signed(t, of))+`"}`)); w.Code == http.StatusOK {
+		t.Errorf("in a realm that is off: %d %s", w.Code, w.Body)
+	}
+	if len(resumed) != 1 {
+		t.Errorf("%d steps were taken", len(resumed))
 	}
 }
 

@@ -156,6 +156,10 @@ func TestErrorCatalogue(t *testing.T) {
 			want: `{"code":400,"reason":"Bad Request","message":"Invalid Auth Level."}`,
 		},
 		{
+			name: "level that every tree reaches", path: start + "?authIndexType=level&authIndexValue=0", status: 400,
+			want: `{"code":400,"reason":"Bad Request","message":"Invalid Auth Level."}`,
+		},
+		{
 			name: "unknown realm by parameter", path: "/am/json/authenticate?realm=/nope", status: 400,
 			want: `{"code":400,"reason":"Bad Request","message":"Invalid realm, /nope"}`,
 		},

@@ -50,9 +50,9 @@ func (c *call) index() (index, error) {
 	case "module":
 		return index{}, errModuleDenied
 	case "level":
-		level, err := strconv.Atoi(value)
+		level, err := parseLevel(value)
 		if err != nil {
-			return index{}, errLevelDenied
+			return index{}, err
 		}
 		return index{kind: lower, value: value, wanted: &journey.Wanted{Level: level, ByLevel: true}}, nil
 	case "transaction":
@@ -61,4 +61,14 @@ func (c *call) index() (index, error) {
 		return index{}, errIndexDenied
 	}
 	return index{}, errIndexUnknown
+}
+
+// parseLevel reads the level that a session is to reach. Below 1 every tree would do,
+// and the question which one is a list of them all.
+func parseLevel(text string) (int, error) {
+	level, err := strconv.Atoi(text)
+	if err != nil || level < 1 {
+		return 0, errLevelDenied
+	}
+	return level, nil
 }

@@ -45,6 +45,7 @@ func TestAdvice(t *testing.T) {
 		{"the higher of two levels", advices("AuthLevelConditionAdvice", "7", "AuthLevelConditionAdvice", "5"), index{wanted: &journey.Wanted{Level: 7, ByLevel: true}}, ""},
 		{"a tree that reaches a level", advices(service, "A", "AuthLevelConditionAdvice", "5"), index{wanted: &journey.Wanted{Trees: []string{"A"}, Level: 5, ByLevel: true}}, ""},
 		{"level that is none", advices("AuthLevelConditionAdvice", "high"), index{}, "Invalid Auth Level."},
+		{"level that every tree reaches", advices("AuthLevelConditionAdvice", "0"), index{}, "Invalid Auth Level."},
 		{"transaction", advices("TransactionConditionAdvice", "x"), index{transaction: "x"}, ""},
 		{"two transactions", advices("TransactionConditionAdvice", "x", "TransactionConditionAdvice", "y"), index{}, "not valid XML"},
 		{"another", advices("SessionConditionAdvice", "deny"), index{}, "Unknown advice SessionConditionAdvice"},

@@ -13,8 +13,8 @@ import (
 	"sojourn/cts/session"
 )
 
-// The link of a suspended journey goes on with it, also where no journey may
-// begin; what else it names the journey knows. An id that opens nothing is told
+// The link of a suspended journey goes on with it; what else it names the journey
+// knows. An id that opens nothing is told
 // from a store that is away.
 func TestSuspendedID(t *testing.T) {
 	const id = "AAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -36,7 +36,6 @@ func TestSuspendedID(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t)
-			s.cfg.Begins = func(context.Context) bool { return false }
 			calls := 0
 			s.journeys.back = func(_ context.Context, r journey.ResumeSuspendedRequest) (journey.Reply, error) {
 				calls++
@@ -53,6 +52,22 @@ func TestSuspendedID(t *testing.T) {
 				t.Error("the id is in the log")
 			}
 		})
+	}
+}
+
+// Where no journey may begin none is looked for either: an id that anybody has made
+// up costs as much as a start. The link stays good.
+func TestSuspendedIDBusy(t *testing.T) {
+	s := newStand(t)
+	s.cfg.Begins = func(context.Context) bool { return false }
+	calls := 0
+	s.journeys.back = func(context.Context, journey.ResumeSuspendedRequest) (journey.Reply, error) {
+		calls++
+		return step(), nil
+	}
+	w := s.do(s.request(start+"?suspendedId=AAAAAAAAAAAAAAAAAAAAAAAAAAA", "{}"))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "1" || calls != 0 {
+		t.Errorf("%d calls, %d %s", calls, w.Code, w.Body)
 	}
 }
 
