@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"sojourn/actors/journey"
@@ -73,7 +72,10 @@ func (t *Transactions) Begin(ctx context.Context, r realm.Name, id transaction.I
 	if err != nil {
 		return "", journey.Transaction{}, err
 	}
-	j := journey.Transaction{Key: key, User: begun.User(x), Known: x != nil}
+	j := journey.Transaction{Key: key, User: begun.User(x)}
+	if x != nil {
+		j.Known, j.Session = true, x.ID
+	}
 	if begun.Request.Data != nil {
 		if err := json.Unmarshal(begun.Request.Data, &j.Data); err != nil {
 			return "", journey.Transaction{}, err
@@ -153,5 +155,5 @@ func (s *stepping) mayApprove(e node.Effect) bool {
 	if !ok || !settle.Approved || t == nil || !t.Known {
 		return true
 	}
-	return s.caller != nil && strings.EqualFold(s.caller.Principal.Username, t.User)
+	return s.caller != nil && s.caller.ID == t.Session
 }

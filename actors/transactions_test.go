@@ -145,6 +145,36 @@ func TestTransactionDenied(t *testing.T) {
 	}
 }
 
+// However a journey fails, it was the one attempt that there is: also by a node
+// that cannot run, or by nobody who succeeds.
+func TestTransactionDeniedByAFault(t *testing.T) {
+	p := newPayments(t)
+	const faulty = "0f3e0000-0000-4000-8000-000000000001"
+	p.members[0].docs.put(realm.KindTree, "Faulty", fmt.Sprintf(`{"entryNodeId":%q,"nodes":{
+		%q:{"nodeType":"MessageNode","connections":{"true":%q,"false":%q}},
+		%q:{"nodeType":"NobodyKnowsThisNode","connections":{"true":%q}}}}`, msgID, msgID, faulty, bad, faulty, ok))
+	p.members[0].catalog.Invalidate(realm.KindTree, realm.Root)
+	for name, c := range map[string]struct {
+		tree string
+		x    *session.Session
+	}{
+		"a node's fault": {"Faulty", &p.demo}, "nobody": {"Pay", nil},
+	} {
+		id, err := p.all.Initiate(t.Context(), realm.Root, transaction.Request{Tree: c.tree})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := p.begin(0, id, c.x)
+		if err != nil || first.Ask == nil {
+			t.Fatalf("%s: %+v, %v", name, first, err)
+		}
+		if done, err := p.press(0, first.Ref, 0, c.x); err != nil || done.Done == nil || done.Done.Success {
+			t.Errorf("%s: %+v, %v", name, done.Done, err)
+		}
+		p.expect(id, transaction.Completed, transaction.Denied)
+	}
+}
+
 // Only whom it is for can approve a transaction, and a tree for transactions
 // runs for nothing else.
 func TestTransactionOfOthers(t *testing.T) {
@@ -161,7 +191,9 @@ func TestTransactionOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, x := range map[string]*session.Session{"another session": &other, "no session": nil} {
+	second := p.demo
+	second.ID = session.ID{8}
+	for name, x := range map[string]*session.Session{"another session": &other, "no session": nil, "another session of the user": &second} {
 		again, err := p.begin(0, tied, &p.demo)
 		if err != nil {
 			t.Fatal(err)

@@ -161,7 +161,10 @@ func (r *run) finish(step Step, err error) (State, Step) {
 		step.Ask = r.wait(step.Ask)
 		r.s.Suspended = &Suspension{step.Until}
 		return r.s, step
-	case Do, Done:
+	case Done:
+		next := r.deny(step)
+		return r.s, next
+	case Do:
 	}
 	return r.s, step
 }

@@ -39,8 +39,8 @@ const (
 	forgetting              // success: counters of earlier failures are being cleared
 	sealing                 // success: persistent cookies are being made
 	approving               // success: the transaction is being authorised
-	denied                  // failure: the transaction has been told
 	counting                // failure: the refused attempt is being counted
+	denied                  // failure: the transaction is being told
 )
 
 // closing is the end of a journey in progress. It waits for effects only, so
@@ -51,6 +51,7 @@ type closing struct {
 	user    identity.Identity
 	clear   []identity.Change // what is still to be cleared
 	persist []node.Persist    // what is still to be sealed
+	failed  Done              // what the client is told once the transaction has been
 }
 
 // begin notes that the outermost tree has ended.
@@ -66,18 +67,25 @@ func (r *run) begin(success bool) {
 // user must have a profile and an account in good standing, and forgets past
 // failures; after failure the attempt is counted when the realm locks out.
 func (r *run) close() Step {
-	if r.s.closing.success {
+	switch {
+	case r.s.closing.stage == denied:
+		return r.s.closing.failed
+	case r.s.closing.success:
 		return r.succeed()
 	}
-	if t := r.s.Transaction; t != nil && r.s.closing.stage != denied {
-		if _, told := r.takeResult().(node.Settled); !told {
-			return Do{node.Settle{Transaction: t.Key}}
-		}
-		c := *r.s.closing
-		c.stage = denied
-		r.s.closing = &c
-	}
 	return r.fail()
+}
+
+// deny has the transaction told, if it is one that the journey is about, before
+// the client is told that the journey failed, whatever it failed by. One that would
+// not be approved was over before.
+func (r *run) deny(done Done) Step {
+	t, c := r.s.Transaction, r.s.closing
+	if t == nil || done.Success || c != nil && (c.stage == approving || c.stage == denied) {
+		return done
+	}
+	r.s.closing = &closing{stage: denied, failed: done}
+	return Do{node.Settle{Transaction: t.Key}}
 }
 
 func (r *run) succeed() Step {

@@ -188,10 +188,11 @@ type Transaction struct {
 	// Key is what the transaction is kept under.
 	Key [16]byte `json:"key"`
 	// User, when set, is whose success counts. Known says that the first request
-	// came with that user's session: then the state has the name from the start,
-	// and the last request has to come with it too.
-	User  string `json:"user,omitempty"`
-	Known bool   `json:"known,omitempty"`
+	// came with that user's session, which Session is: then the state has the name
+	// from the start, and the last request has to come with it too.
+	User    string     `json:"user,omitempty"`
+	Known   bool       `json:"known,omitempty"`
+	Session session.ID `json:"session,omitzero"`
 	// Data, an object, is in the state from the start; nil for none.
 	Data map[string]any `json:"-"`
 }

@@ -138,12 +138,23 @@ func (t Transaction) Begin(r realm.Name, x *session.Session) (Transaction, error
 	switch {
 	case t.Realm != r || t.State == Completed:
 		return t, ErrUnknown
-	case t.Request.Session != "" && (x == nil || x.ID.Handle() != t.Request.Session),
+	case !t.in(x),
 		t.Request.Subject != "" && x != nil && !strings.EqualFold(x.Principal.Username, t.Request.Subject):
 		return t, ErrSession
 	}
 	t.State = InProgress
 	return t, nil
+}
+
+// in reports whether somebody's session is the one that the transaction is tied to,
+// if it is. A session that its holder keeps has a handle that says more than the
+// ID, so that the IDs are compared.
+func (t Transaction) in(x *session.Session) bool {
+	if t.Request.Session == "" {
+		return true
+	}
+	id, err := t.Request.Session.ID()
+	return err == nil && x != nil && x.ID == id
 }
 
 // User is whose success authorises the transaction in a journey of somebody with

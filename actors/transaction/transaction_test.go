@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"sojourn/actors/transaction"
 	"sojourn/cts/session"
@@ -43,6 +44,9 @@ func TestLife(t *testing.T) {
 	mine, other := session.Session{ID: session.ID{1}}, session.Session{ID: session.ID{2}}
 	mine.Principal.Username, other.Principal.Username = "Demo", "other"
 	tied := transaction.New("/alpha", transaction.Request{Tree: "Pay", Session: mine.ID.Handle()})
+	kept := mine
+	kept.ClientSide, kept.Created, kept.Policy.MaxSession = true, time.Unix(1, 0), time.Hour
+	held := transaction.New("/alpha", transaction.Request{Tree: "Pay", Session: kept.Handle()})
 	named := transaction.New("/alpha", transaction.Request{Tree: "Pay", Subject: "demo"})
 	open := transaction.New("/alpha", transaction.Request{Tree: "Pay"})
 	done, _ := open.Settle(true, nil, "a")
@@ -55,6 +59,8 @@ func TestLife(t *testing.T) {
 		"tied, in its session":     {tied, "/alpha", &mine, nil},
 		"tied, in another":         {tied, "/alpha", &other, transaction.ErrSession},
 		"tied, in none":            {tied, "/alpha", nil, transaction.ErrSession},
+		"tied, kept by its holder": {held, "/alpha", &kept, nil},
+		"tied, kept by another":    {held, "/alpha", &other, transaction.ErrSession},
 		"for somebody":             {named, "/alpha", &mine, nil},
 		"for somebody, by another": {named, "/alpha", &other, transaction.ErrSession},
 		"for somebody, in none":    {named, "/alpha", nil, nil},

@@ -30,6 +30,7 @@ func (w *writer) start(s *journey.StartRequest) {
 			w.raw(t.Key[:])
 			w.text(t.User)
 			w.bool(t.Known)
+			w.raw(t.Session[:])
 			w.value(t.Data)
 		}
 	}
@@ -50,6 +51,7 @@ func (r *reader) start() journey.StartRequest {
 		t := &journey.Transaction{}
 		r.fill(t.Key[:])
 		t.User, t.Known = r.text(), r.bool()
+		r.fill(t.Session[:])
 		t.Data, _ = r.value().(map[string]any)
 		s.Transaction = t
 	}
