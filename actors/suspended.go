@@ -98,6 +98,7 @@ func (j *Journeys) suspendingEnv(env *journey.Env, id journey.ID, answers digest
 func (j *Journeys) suspends(s *stepping, at journey.Suspended) {
 	if s.settings.ResumesHere {
 		cookie := j.suspending.proof(j.Suspend(s.id, s.step, s.digest))
+		cookie.Secure = s.settings.Deployment.Cookies.Secure
 		cookie.MaxAge = max(time.Second, at.Until.Sub(s.env.Now)).Truncate(time.Second)
 		at.Cookies = append(slices.Clip(at.Cookies), cookie)
 		s.state.Asked.Cookies = at.Cookies

@@ -399,6 +399,7 @@ func TestSuspendedElsewhere(t *testing.T) {
 		c, sent := mailing(t, in, 2)
 		defer c.close()
 		c.members[0].docs.put(realm.KindSettings, realm.DocumentSojourn, `{"journeys":{"resumeElsewhere":false}}`)
+		c.members[0].docs.put(realm.KindGlobal, realm.DocumentServerSecurity, `{"amconfig.header.cookie":{"com.iplanet.am.cookie.secure":true}}`)
 		for _, m := range c.members {
 			m.catalog.Invalidate(realm.KindSettings, realm.Root)
 		}
@@ -408,7 +409,7 @@ func TestSuspendedElsewhere(t *testing.T) {
 			t.Fatalf("%+v, %v", waiting.Ask, err)
 		}
 		cookie := waiting.Ask.Cookies[0]
-		if !cookie.HTTPOnly || cookie.SameSite != "lax" || cookie.MaxAge != 5*time.Minute || cookie.Check() != nil {
+		if !cookie.Secure || !cookie.HTTPOnly || cookie.SameSite != "lax" || cookie.MaxAge != 5*time.Minute || cookie.Check() != nil {
 			t.Errorf("the cookie: %+v", cookie)
 		}
 		again, err := c.members[0].answer(t, first.Ref, "demo")
