@@ -58,7 +58,7 @@ func (Password) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Bounds of what waits and of how long it is tried.
 const (
-	maxWaiting = 1024 // mails, beyond that Send refuses
+	maxWaiting = 1024 // mails, those that are set aside among them; beyond that Send refuses
 	workers    = 4
 	dialTime   = 10 * time.Second // for each exchange with the server
 	sendTime   = 30 * time.Second // for one try
@@ -81,7 +81,7 @@ type Sender struct {
 		DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	}
 
-	queue  chan mail.Message
+	queue  chan letter     // has room for all that may wait
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -95,6 +95,12 @@ type Sender struct {
 	waiting, sent, failed atomic.Int64
 }
 
+// letter is a mail on its way.
+type letter struct {
+	mail  mail.Message
+	tries int // that have failed
+}
+
 // New starts a sender. It does not connect: a server that is away is no
 // obstacle to a start. Close ends it.
 func New(c Config) (*Sender, error) {
@@ -104,7 +110,7 @@ func New(c Config) (*Sender, error) {
 	if c.Host == "" || c.Log == nil {
 		return nil, errors.New("smtp: a host and a log are required")
 	}
-	s := &Sender{config: c, queue: make(chan mail.Message, maxWaiting), recent: map[string]struct{}{}}
+	s := &Sender{config: c, queue: make(chan letter, maxWaiting), recent: map[string]struct{}{}}
 	security := &tls.Config{ServerName: c.Host, RootCAs: c.Authorities, MinVersion: tls.VersionTLS12}
 	s.options = []gomail.Option{gomail.WithTimeout(dialTime), gomail.WithTLSConfig(security), gomail.WithoutNoop()}
 	plain := &net.Dialer{Timeout: dialTime}
@@ -155,12 +161,11 @@ func (s *Sender) Send(m mail.Message) error {
 	if _, again := s.recent[m.ID]; again {
 		return nil
 	}
-	select {
-	case s.queue <- m:
-	default:
+	if s.waiting.Load() >= maxWaiting {
 		return &session.UnavailableError{Reason: "too many mails wait to be sent", RetryAfter: 5 * time.Second}
 	}
 	s.waiting.Add(1)
+	s.queue <- letter{mail: m}
 	s.recent[m.ID] = struct{}{}
 	if s.order = append(s.order, m.ID); len(s.order) > maxRecent {
 		delete(s.recent, s.order[0])
@@ -197,35 +202,36 @@ func (s *Sender) run() {
 		select {
 		case <-s.ctx.Done():
 			return
-		case m := <-s.queue:
-			s.deliver(m)
+		case l := <-s.queue:
+			s.deliver(l)
 		}
 	}
 }
 
-// deliver sends a mail, again after a while when the server is away or says so.
-func (s *Sender) deliver(m mail.Message) {
-	message, err := s.message(m)
-	for i, all := 0, pauses(); err == nil; i++ {
-		if err = s.try(message); err == nil {
-			s.waiting.Add(-1)
-			s.sent.Add(1)
-			return
-		}
-		if !temporary(err) || i == len(all) {
-			break
-		}
-		s.config.Log.Warn("a mail is to be sent again", "server", s.config.Host, "in", all[i], "err", told(err))
-		select {
-		case <-s.ctx.Done():
-			return // it is among those that Close counts
-		case <-time.After(all[i]):
-			err = nil
-		}
+// deliver tries to send a mail. When the server is away or says so the mail is set
+// aside for a while, out of the way of the others.
+func (s *Sender) deliver(l letter) {
+	message, err := s.message(l.mail)
+	again := false
+	if err == nil {
+		err = s.try(message)
+		again = err != nil && temporary(err)
 	}
-	s.waiting.Add(-1)
-	s.failed.Add(1)
-	s.config.Log.Error("a mail could not be sent", "server", s.config.Host, "err", told(err))
+	switch all := pauses(); {
+	case err == nil:
+		s.waiting.Add(-1)
+		s.sent.Add(1)
+	case again && l.tries < len(all):
+		pause := all[l.tries]
+		l.tries++
+		s.config.Log.Warn("a mail is to be sent again", "server", s.config.Host, "in", pause, "err", told(err))
+		// After Close nobody takes it: it is among those that Close counts.
+		time.AfterFunc(pause, func() { s.queue <- l })
+	default:
+		s.waiting.Add(-1)
+		s.failed.Add(1)
+		s.config.Log.Error("a mail could not be sent", "server", s.config.Host, "err", told(err))
+	}
 }
 
 // try sends a mail over a connection of its own. One that has begun when Close

@@ -186,6 +186,52 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Mails that the server does not want yet are not in the way of others, but count
+// among those that wait.
+func TestSetAside(t *testing.T) {
+	const put = 4 // as many as are sent at a time
+	server := newServer(t, func(s *server) {
+		for range 2 * put { // a second and then five
+			s.replies = append(s.replies, "451 4.3.0 later")
+		}
+	})
+	sender, out := newSender(t, server, func(*smtp.Config) {})
+	for i := range put {
+		if err := sender.Send(message(fmt.Sprint("aside", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, func() bool { return strings.Count(out.String(), "to be sent again") == 2*put })
+	if m := sender.Metrics(); m != (smtp.Metrics{Waiting: put}) {
+		t.Errorf("%+v", m)
+	}
+	if err := sender.Send(message("next")); err != nil {
+		t.Fatal(err)
+	}
+	if first := server.wait(); !strings.Contains(first.data, "<next@") {
+		t.Errorf("first came %s", first.data)
+	}
+	for range put {
+		server.wait()
+	}
+	until(t, func() bool { return sender.Metrics() == smtp.Metrics{Sent: put + 1} })
+}
+
+// Close does not wait for mails that are set aside.
+func TestCloseWithMailsAside(t *testing.T) {
+	server := newServer(t, func(s *server) { s.replies = []string{"451 4.3.0 later", "451 4.3.0 later"} })
+	sender, out := newSender(t, server, func(*smtp.Config) {})
+	if err := sender.Send(message("a1")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return strings.Count(out.String(), "to be sent again") == 2 })
+	begun := time.Now()
+	sender.Close()
+	if took := time.Since(begun); took > 3*time.Second || !strings.Contains(out.String(), "mails=1") {
+		t.Errorf("it took %v: %s", took, out)
+	}
+}
+
 // A mail that was taken is not taken again, and no more wait than may.
 func TestOnceAndBounded(t *testing.T) {
 	server := newServer(t, func(*server) {})
