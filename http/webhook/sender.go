@@ -23,6 +23,7 @@ import (
 const (
 	queued      = 4096            // calls that wait
 	workers     = 16              // calls that are under way
+	abreast     = 4               // of them for one webhook of a realm
 	attempts    = 3               // for one call
 	attemptTime = 5 * time.Second // for one attempt, from the connection to the answer
 	closeTime   = 2 * time.Second // that Close waits for what is queued
@@ -59,9 +60,11 @@ type Sender struct {
 
 	stop    context.CancelFunc // ends the calls that are under way
 	work    sync.WaitGroup
-	mu      sync.RWMutex // keeps Ended and Close apart
+	mu      sync.Mutex // guards the next four
 	closed  bool
+	waiting int // calls, those behind others among them
 	queue   chan *ended
+	lanes   map[lane]*traffic // of webhooks that are being called
 	dropped atomic.Int64
 	failed  atomic.Int64
 	sent    atomic.Int64
@@ -72,6 +75,21 @@ type ended struct {
 	name    string
 	session session.Session
 	reason  session.Reason
+}
+
+// lane is where calls of one webhook go.
+type lane struct {
+	realm realm.Name
+	name  string
+}
+
+func (e *ended) lane() lane { return lane{e.session.Principal.Realm, e.name} }
+
+// traffic is what goes on in a lane. Calls that find it full wait behind it, not in
+// the queue: a receiver that hangs holds up its own calls alone.
+type traffic struct {
+	busy   int // calls under way
+	behind []*ended
 }
 
 // New returns a sender at work.
@@ -85,7 +103,7 @@ func New(c Config) (*Sender, error) {
 	if c.Pause == 0 {
 		c.Pause = time.Second
 	}
-	s := &Sender{config: c, hosts: newHosts(c.Hosts), queue: make(chan *ended, queued)}
+	s := &Sender{config: c, hosts: newHosts(c.Hosts), queue: make(chan *ended, queued), lanes: map[lane]*traffic{}}
 	s.client = &http.Client{
 		Timeout:       attemptTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -99,7 +117,9 @@ func New(c Config) (*Sender, error) {
 	for range workers {
 		s.work.Go(func() {
 			for e := range s.queue {
-				s.tell(ctx, *e)
+				for ok := s.enter(e); ok; e, ok = s.leave(e.lane()) {
+					s.tell(ctx, *e)
+				}
 			}
 		})
 	}
@@ -113,21 +133,58 @@ func (s *Sender) Ended(x session.Session, r session.Reason) {
 	if len(names) == 0 {
 		return
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, name := range names {
 		if s.closed {
 			s.dropped.Add(1)
 			continue
 		}
-		select {
-		case s.queue <- &ended{name, x, r}:
-		default:
-			if n := s.dropped.Add(1); n&(n-1) == 0 { // at each power of two: a flood is not one of lines
-				s.config.Log.Warn("logout webhooks are dropped: too many wait", "dropped", n)
-			}
+		if s.waiting < queued {
+			s.waiting++
+			s.queue <- &ended{name, x, r} // there is room for all that may wait
+			continue
+		}
+		if n := s.dropped.Add(1); n&(n-1) == 0 { // at each power of two: a flood is not one of lines
+			s.config.Log.Warn("logout webhooks are dropped: too many wait", "dropped", n)
 		}
 	}
+}
+
+// enter reports whether a call may be made now. If not, whoever leaves its lane
+// makes it.
+func (s *Sender) enter(e *ended) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.lanes[e.lane()]
+	if t == nil {
+		t = &traffic{}
+		s.lanes[e.lane()] = t
+	}
+	if t.busy == abreast {
+		t.behind = append(t.behind, e)
+		return false
+	}
+	t.busy++
+	s.waiting--
+	return true
+}
+
+// leave ends a call and returns one that waited behind it, if any.
+func (s *Sender) leave(l lane) (*ended, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.lanes[l]
+	if len(t.behind) > 0 {
+		next := t.behind[0]
+		t.behind[0], t.behind = nil, t.behind[1:]
+		s.waiting--
+		return next, true
+	}
+	if t.busy--; t.busy == 0 {
+		delete(s.lanes, l)
+	}
+	return nil, false
 }
 
 // Close waits a moment for what is queued, drops the rest, and ends.

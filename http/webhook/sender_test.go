@@ -235,6 +235,44 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// A receiver that does not answer holds up the calls of its own webhook alone.
+func TestOneThatHangs(t *testing.T) {
+	r, release := newReceiver(t), make(chan struct{})
+	var hanging atomic.Int64
+	s := newSender(t, Config{
+		Hosts: []string{r.host(), "hangs"}, Documents: stored{"one": `{"url":"http://hangs/"}`, "two": `{"url":"` + r.URL + `/two"}`},
+		Dial: func(ctx context.Context, network, address string, control func(string, string, syscall.RawConn) error) (net.Conn, error) {
+			if strings.HasPrefix(address, "hangs") {
+				hanging.Add(1)
+				defer hanging.Add(-1)
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+				return nil, errors.New("nobody is there")
+			}
+			return Dial(ctx, network, address, control)
+		},
+	})
+	const all = 3 * workers
+	begun := time.Now()
+	for range all {
+		s.Ended(with("one"), session.Logout)
+	}
+	s.Ended(with("two"), session.Logout)
+	r.await(t, 1)
+	if took := time.Since(begun); took > attemptTime/2 {
+		t.Errorf("the other was called after %v", took)
+	}
+	if n := hanging.Load(); n > abreast {
+		t.Errorf("%d calls of one webhook are under way, want %d", n, abreast)
+	}
+	close(release)
+	if m := settled(t, s, all+1); m != (Metrics{Sent: 1, Failed: all}) {
+		t.Errorf("%+v", m)
+	}
+}
+
 // A receiver that does not answer holds up nobody who ends a session, and what
 // does not fit into the queue is dropped and counted.
 func TestBounded(t *testing.T) {
