@@ -225,12 +225,12 @@ func (k *keeper) noticed(kind realm.DocumentKind) {
 	if kind == realm.KindKeys || kind == "" {
 		k.changed()
 	}
-	switch kind {
-	case realm.KindSettings, realm.KindGlobal, realm.KindRealm, "":
-		select {
-		case k.wanted <- struct{}{}:
-		default:
-		}
+	if !slices.Contains([]realm.DocumentKind{realm.KindSettings, realm.KindGlobal, realm.KindRealm, ""}, kind) {
+		return
+	}
+	select {
+	case k.wanted <- struct{}{}:
+	default:
 	}
 }
 
