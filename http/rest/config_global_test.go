@@ -8,6 +8,39 @@ import (
 	"sojourn/actors/realm"
 )
 
+// AM's secrets, which are not shown, are not stored either; all else is.
+func TestSecretsOfAMAreNotStored(t *testing.T) {
+	for place, tt := range map[string]struct{ id, body, want string }{
+		"/realms/root/realms/alpha/realm-config/services/session": {
+			realm.DocumentSession, `{"stateless":{"statelessSigningHmacSecret":"hush","statelessEncryptionAesKey":"hush","statelessSigningType":"HS512"},"ours":1}`,
+			`{"ours":1,"stateless":{"statelessSigningType":"HS512"}}`,
+		},
+		"/realms/root/realms/alpha/realm-config/authentication": {
+			realm.DocumentAuthentication, `{"security":{"sharedSecret":"hush"}}`, `{"security":{}}`,
+		},
+		"/global-config/authentication": {
+			realm.DocumentAuthentication, `{"defaults":{"security":{"sharedSecret":"hush","keyAlias":"k"}},"ours":1}`, `{"defaults":{"security":{"keyAlias":"k"}},"ours":1}`,
+		},
+		"/global-config/servers/server-default/properties/advanced": {
+			realm.DocumentServerAdvanced, `{"org.forgerock.openam.httpclienthandler.system.proxy.password":"hush","our.own":"x"}`, `{"our.own":"x"}`,
+		},
+		"/global-config/services/platform": {realm.DocumentPlatform, `{"locale":"de"}`, `{"locale":"de"}`},
+	} {
+		t.Run(place, func(t *testing.T) {
+			r := newRig(t)
+			kind, in := realm.KindSettings, realm.Name("/alpha")
+			if strings.HasPrefix(place, "/global-config") {
+				kind, in = realm.KindGlobal, realm.Root
+			}
+			w := r.ask(asked{method: http.MethodPut, path: place, body: tt.body, header: bearer(operatorToken)})
+			d, err := r.docs.Document(t.Context(), kind, in, tt.id)
+			if w.Code != http.StatusOK || err != nil || string(d.Body) != tt.want {
+				t.Errorf("%d, stored %s, %v; want %s", w.Code, d.Body, err, tt.want)
+			}
+		})
+	}
+}
+
 // The documents of all realms have AM's shapes, as frodo recorded them.
 func TestGlobalSettings(t *testing.T) {
 	const place = "/global-config/"

@@ -139,7 +139,7 @@ func (at settingsAt) read(c *call) error {
 }
 
 // put replaces the document. It is refused when a realm's settings would be at
-// fault with it.
+// fault with it. AM's secrets in it are not stored.
 func (at settingsAt) put(c *call) error {
 	body, err := c.readBody()
 	if err != nil {
@@ -152,10 +152,56 @@ func (at settingsAt) put(c *call) error {
 	if d.Body, err = withoutMeta(body, false); err != nil {
 		return errNotJSON
 	}
+	if d.Body, err = at.withoutSecrets(c, d.Body); err != nil {
+		return err
+	}
 	if _, _, err := c.put(d); err != nil {
 		return err
 	}
 	return at.answer(c)
+}
+
+// withoutSecrets is the document without what would never be shown: AM's secrets,
+// which mean nothing here and would be legible to whoever has the store or a
+// backup.
+func (at settingsAt) withoutSecrets(c *call, body json.RawMessage) (json.RawMessage, error) {
+	layers, alone := realm.Layers{Process: c.h.cfg.Process}, map[string]json.RawMessage{at.id: body}
+	var shown json.RawMessage
+	var err error
+	if at.global {
+		layers.Global = alone
+		shown, err = layers.GlobalDocument(at.id)
+	} else {
+		layers.Own = alone
+		shown, err = layers.Document(at.id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return withoutHidden(body, shown)
+}
+
+// withoutHidden leaves out the members that are shown as null, at any depth.
+func withoutHidden(stored, shown json.RawMessage) (json.RawMessage, error) {
+	var members, seen map[string]json.RawMessage
+	if json.Unmarshal(stored, &members) != nil || json.Unmarshal(shown, &seen) != nil {
+		return stored, nil // no object
+	}
+	for name, value := range members {
+		as, there := seen[name]
+		if string(as) == "null" {
+			delete(members, name)
+			continue
+		}
+		if !there {
+			continue
+		}
+		var err error
+		if members[name], err = withoutHidden(value, as); err != nil {
+			return nil, err
+		}
+	}
+	return wire.Marshal(members)
 }
 
 // reset removes the document: what is weaker holds again.

@@ -37,7 +37,8 @@ needs before it can answer (addresses, files, limits) is its configuration: ` + 
   the attributes ` + "`iplanet-am-session-max-session-time`, `iplanet-am-session-max-idle-time`" + ` (minutes) and ` + "`iplanet-am-session-quota-limit`" + ` of an identity
   (` + "`iplanet-am-session-max-caching-time`" + ` does nothing, as the setting of that name).
 * A change is in force on every member when the call returns. It disturbs no session and no journey that is there.
-* ` + "`GET`" + ` shows every value as it is in force, ` + "`PUT`" + ` replaces the document, ` + "`DELETE`" + ` removes it: what is weaker holds again. An attribute that nobody knows is kept and shown.
+* ` + "`GET`" + ` shows every value as it is in force, ` + "`PUT`" + ` replaces the document, ` + "`DELETE`" + ` removes it: what is weaker holds again. An attribute that nobody knows is kept and shown;
+  a secret of AM that has no meaning here ("never shown" in the tables) is taken and not kept.
 * ` + "`GET realm-config/sojourn/settings`" + `, or ` + "`sojourn realms settings REALM`" + `, lists what is in force in a realm and which layer it comes from.
 * Authenticated sessions in memory are not supported, by AM as by this server: an attempt is refused with these words, whichever attribute
   of ` + "`authentication` or `services/session`" + ` that concerns sessions says In-Memory. Journeys may be in memory, and are by default.
