@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"sojourn/cts/feed"
@@ -19,10 +20,44 @@ const (
 	beat = 15 * time.Second
 	// sendTime is how long a client may take for what it is sent.
 	sendTime = 10 * time.Second
+	// ownStreams is how many streams one session may have at a member.
+	ownStreams = 4
 )
 
 // errStreams says that as many streams are open as may be.
 var errStreams = fault{status: http.StatusServiceUnavailable, message: "Too many streams of notifications", retryAfter: 10 * time.Second}
+
+// errOwnStreams says that a session has as many streams as it may.
+var errOwnStreams = fault{status: http.StatusServiceUnavailable, message: "Too many streams of notifications of this session", retryAfter: 10 * time.Second}
+
+// listeners counts the streams of each session that has some. It is safe for
+// concurrent use.
+type listeners struct {
+	mu  sync.Mutex
+	all map[session.ID]int
+}
+
+// join counts one more, unless the session has as many as it may.
+func (l *listeners) join(id session.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[session.ID]int{}
+	}
+	if l.all[id] >= ownStreams {
+		return false
+	}
+	l.all[id]++
+	return true
+}
+
+func (l *listeners) leave(id session.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all[id]--; l.all[id] == 0 {
+		delete(l.all, id)
+	}
+}
 
 // stream is one client that listens.
 type stream struct {
@@ -52,9 +87,13 @@ func notifications(c *call) error {
 		}
 		s.token, _ = c.token()
 		s.own, s.all = found.ID, found.Admin
+		if !c.h.listeners.join(s.own) {
+			return errOwnStreams
+		}
+		defer c.h.listeners.leave(s.own)
 	}
 	var err error
-	if s.ctx, err = c.h.cfg.Stream(c.context()); err != nil {
+	if s.ctx, err = c.h.cfg.Stream(c.context(), s.all); err != nil {
 		return errStreams
 	}
 	missed := s.listen()

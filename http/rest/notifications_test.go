@@ -301,10 +301,48 @@ func TestNotificationsResume(t *testing.T) {
 func TestNotificationsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := changesRig(t, 3)
-		r.h.cfg.Stream = func(context.Context) (context.Context, error) { return nil, errors.New("too many") }
+		r.h.cfg.Stream = func(context.Context, bool) (context.Context, error) { return nil, errors.New("too many") }
 		l := listen(t, r, "", bearer(operatorToken))
 		if l.status != 503 || l.header.Get("Retry-After") == "" {
 			t.Errorf("one more: %d, %v", l.status, l.header)
+		}
+	})
+}
+
+// A session has a few streams at a time, and another when one of them ends; who
+// may do more is preferred among all.
+func TestNotificationsOfOneSessionAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := changesRig(t, 3)
+		var preferred []bool
+		r.h.cfg.Stream = func(ctx context.Context, first bool) (context.Context, error) {
+			preferred = append(preferred, first)
+			return ctx, nil
+		}
+		token, _ := r.login("/alpha", "bjensen")
+		another, _ := r.login("/alpha", "bjensen")
+		admin, _ := r.login("/", "admin", asAdmin)
+		open := func(header map[string]string) *listening { return listen(t, r, "/realms/root/realms/alpha", header) }
+		of := func(token session.TokenID) map[string]string {
+			return map[string]string{"iPlanetDirectoryPro": string(token)}
+		}
+		var last *listening
+		for range 4 {
+			last = open(of(token))
+		}
+		if l := open(of(token)); last.status != 200 || l.status != 503 || l.header.Get("Retry-After") == "" {
+			t.Errorf("the last: %d, one more: %d, %v", last.status, l.status, l.header)
+		}
+		last.leave()
+		<-last.done
+		if l := open(of(token)); l.status != 200 {
+			t.Errorf("in the place of one that left: %d", l.status)
+		}
+		for name, header := range map[string]map[string]string{"another session": of(another), "an administrator": of(admin), "the operator": bearer(operatorToken)} {
+			preferred = nil
+			if l := open(header); l.status != 200 || len(preferred) != 1 || preferred[0] != (name != "another session") {
+				t.Errorf("%s: %d, preferred %v", name, l.status, preferred)
+			}
 		}
 	})
 }

@@ -104,8 +104,9 @@ type Config struct {
 	Begins func(context.Context) bool
 	// Stream makes the answer to a request one that lasts: it returns the context
 	// of that answer, which ends when the client leaves or the server stops, or an
-	// error when too many last. Nil returns the context that it is given.
-	Stream   func(context.Context) (context.Context, error)
+	// error when too many last; preferred are the operator and administrators. Nil
+	// returns the context that it is given.
+	Stream   func(ctx context.Context, preferred bool) (context.Context, error)
 	ClientIP func(*http.Request) string
 	// Resources are what else the API serves.
 	Resources Resources
@@ -123,6 +124,7 @@ type Handler struct {
 	cors      cors
 	endpoints map[string]*endpoint
 	calls     sync.Pool
+	listeners listeners // of the streams of notifications
 	// warned is the second in which it was said last that something is
 	// unavailable.
 	warned atomic.Int64
@@ -173,7 +175,7 @@ func New(cfg Config) (*Handler, error) {
 		cfg.Begins = func(context.Context) bool { return true }
 	}
 	if cfg.Stream == nil {
-		cfg.Stream = func(ctx context.Context) (context.Context, error) { return ctx, nil }
+		cfg.Stream = func(ctx context.Context, _ bool) (context.Context, error) { return ctx, nil }
 	}
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = peer

@@ -101,7 +101,7 @@ func newRig(t testing.TB, edit ...func(*Config)) *rig {
 }
 
 // endedStream ends as it begins, so that a test may ask for one as for anything.
-func endedStream(ctx context.Context) (context.Context, error) {
+func endedStream(ctx context.Context, _ bool) (context.Context, error) {
 	ctx, end := context.WithCancel(ctx)
 	end()
 	return ctx, nil

@@ -72,7 +72,8 @@ type Limits struct {
 	// places are for requests that go on with what was begun before: one that
 	// asks Begins is told no while only they are left. Smaller than InFlight.
 	InFlight, Reserved int
-	// Streams are answers that last, which Stream makes of requests.
+	// Streams are answers that last, which Stream makes of requests; a quarter of
+	// them, rounded down, is for those who are preferred.
 	Streams int
 
 	// HeaderTime is how long a request's header, or a TLS handshake, may take.

@@ -16,7 +16,7 @@ import (
 // tells the cause.
 func lasting(ended chan<- error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := server.Stream(r.Context())
+		ctx, err := server.Stream(r.Context(), r.URL.Query().Has("preferred"))
 		if err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -119,9 +119,40 @@ func TestStreamsAreLimited(t *testing.T) {
 	}
 }
 
+// The last quarter is kept for those who are preferred.
+func TestStreamsForThePreferred(t *testing.T) {
+	ended := make(chan error, 4)
+	r := start(t, func(c *server.Config) {
+		c.Limits.Streams = 4
+		c.Mounts[0].Handler = lasting(ended)
+	})
+	for range 3 {
+		r.stream()
+	}
+	for _, tt := range []struct {
+		path string
+		want int
+	}{{"x", 503}, {"x?preferred", 200}, {"x?preferred", 503}} {
+		c := r.dial()
+		send(t, c, "GET /am/json/"+tt.path+" HTTP/1.1\r\nHost: a\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: %d, want %d", tt.path, resp.StatusCode, tt.want)
+		}
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 // Without a server there is nothing to lift.
 func TestStreamOutsideOfARequest(t *testing.T) {
-	if ctx, err := server.Stream(t.Context()); err != nil || ctx != t.Context() {
+	if ctx, err := server.Stream(t.Context(), false); err != nil || ctx != t.Context() {
 		t.Errorf("got another context, %v", err)
 	}
 }

@@ -254,7 +254,7 @@ type Limits struct {
 	Requests int `yaml:"requests"`
 	Reserved int `yaml:"reserved"`
 	// Streams of notifications that are open at one time; one more is answered 503.
-	// Default 1000.
+	// A quarter of them is for administrators and the operator. Default 1000.
 	Streams int `yaml:"streams"`
 	// HashWorkers check passwords at one time; 0 is one for each processor.
 	// HashQueue is how many checks may wait; one more is answered 503 before
