@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
@@ -70,15 +71,15 @@ func (k byClient) allows(ctx context.Context, s *stepping) error {
 		return errManyIn
 	}
 	_, won, err := k.config.Stored.PutToken(ctx, p)
-	if won {
+	k.ledger.settle(p, won, err)
+	switch {
+	case won:
 		k.counts.storedWrites.Add(1)
 		s.allowed = true
 		return nil
-	}
-	if p.Seq == 0 {
-		k.ledger.remove(p.Expires)
-	}
-	if err != nil {
+	case errors.Is(err, token.ErrNotFound): // as after a restore
+		return journey.ErrGone
+	case err != nil:
 		return unavailable(err)
 	}
 	k.counts.overtaken.Add(1)

@@ -1,8 +1,12 @@
 package actors
 
 import (
+	"errors"
 	"sync"
 	"time"
+
+	"sojourn/cts/session"
+	"sojourn/cts/token"
 )
 
 // ledger bounds the journeys that this member has begun to keep in the store, by
@@ -37,6 +41,16 @@ func (l *ledger) remove(expires time.Time) {
 	if second := expires.Unix(); l.until[second] > 0 {
 		l.until[second]--
 		l.all--
+	}
+}
+
+// settle takes back what was counted of a token that is not there by this call. If
+// it may be there, it counts.
+func (l *ledger) settle(p token.Put, won bool, err error) {
+	away, ok := errors.AsType[*session.UnavailableError](err)
+	undone := err == nil || ok && !away.Unknown || errors.Is(err, token.ErrNotFound)
+	if p.Seq == 0 && !won && undone {
+		l.remove(p.Expires)
 	}
 }
 

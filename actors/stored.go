@@ -170,6 +170,7 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 		return errManyIn
 	}
 	t, won, err := k.config.Stored.PutToken(ctx, p)
+	k.ledger.settle(p, won, err)
 	switch {
 	case errors.Is(err, token.ErrNotFound):
 		return journey.ErrGone
@@ -179,8 +180,6 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 		k.counts.storedWrites.Add(1)
 		s.kept = &kept{token.Token{Kind: p.Kind, ID: p.ID, Seq: t.Seq, Index: t.Index, Expires: p.Expires}, b.encode()}
 		return nil
-	case p.Seq == 0:
-		k.ledger.remove(p.Expires)
 	}
 	k.counts.overtaken.Add(1)
 	if err := k.learn(s, t); err != nil {

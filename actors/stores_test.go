@@ -174,7 +174,7 @@ func (m *memoryTokens) Token(ctx context.Context, kind token.Kind, id token.ID, 
 func (m *memoryTokens) PutToken(ctx context.Context, p token.Put) (now token.Token, won bool, err error) {
 	f := m.fault()
 	if pass(ctx, f.delay) != nil || f.before {
-		return token.Token{}, false, errStoreAway
+		return token.Token{}, false, &session.UnavailableError{Reason: "no leader", RetryAfter: time.Second}
 	}
 	for range 1 + bit(f.twice) {
 		now, won = m.put(p)
