@@ -239,3 +239,28 @@ func TestOlderAfterLoss(t *testing.T) {
 		})
 	}
 }
+
+// TestHolderSessionAfterLoss: when all who knew that a journey has ended are gone,
+// a page that was open can be ended again. Another user's session is another one,
+// so that the end of one is not that of the other.
+func TestHolderSessionAfterLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, runs := registered(t, 1)
+		defer c.close()
+		inMemory().choose(c.members[0])
+		c.members[0].set(heldSessions)
+		page := c.members[0].start(t, "Login")
+		ids := map[session.ID]int{}
+		for i, user := range []string{"demo", "other", "DEMO"} {
+			done, err := c.members[i].answer(t, page.Ref, user, "secret")
+			if err != nil || !done.Done.Session.ClientSide {
+				t.Fatalf("%s: %+v, %v", user, done.Done, err)
+			}
+			ids[done.Done.Session.ID]++
+			c.replace(runs, c.members[i].config.Self)
+		}
+		if len(ids) != 2 {
+			t.Errorf("%d sessions of two users: %v", len(ids), ids)
+		}
+	})
+}

@@ -78,6 +78,9 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	if s.start != nil { // nobody holds a reference to a journey that ended as it started
 		return nil
 	}
+	if !j.config.View().Speaks(storesProtocol) {
+		e = e.plain()
+	}
 	b := body{kind: kind, step: s.step, digest: s.digest, expires: s.ref.Expires, replicas: s.replicas, end: e}
 	if kind != decided {
 		return s.keep.follow(ctx, s, &b)

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,9 @@ func (j *Journeys) drive(ctx context.Context, s *stepping) (err error) {
 			j.suspends(s, now)
 			return nil
 		case journey.Done:
+			if errors.Is(now.Err, errOlderMembers) {
+				return errOlderMembers // it passes
+			}
 			s.done = &now
 			return j.welcome(ctx, s)
 		case journey.Do:
@@ -68,6 +72,9 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 		x.Principal.UniversalID = x.Principal.Realm.UniversalID(x.Principal.Username, j.config.Suffix)
 	}
 	c := session.Creation{ClientSide: j.holds(s.settings, x), Quota: s.settings.Quota}
+	if c.ClientSide {
+		x.ID = j.config.Keys.SessionID(holding(s.id, x.Principal))
+	}
 	if c.Quota.Limit > 0 && done.Quota > 0 {
 		c.Quota.Limit = done.Quota
 	}
@@ -123,6 +130,15 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 // session is.
 func (j *Journeys) holds(settings *realm.Settings, x session.Session) bool {
 	return settings.ClientSideSessions && !x.Admin && j.config.View().Speaks(holderProtocol)
+}
+
+// holding is what the id of a client-side session is made of: its journey and
+// its user. No store knows that the journey has made a session, so that one whose
+// record was lost could end again, for somebody else: that is another session, and
+// the end of one must not be that of the other.
+func holding(id journey.ID, of session.Principal) [16]byte {
+	sum := sha256.Sum256(append(id[:], strings.ToLower(of.UniversalID)...))
+	return [16]byte(sum[:16])
 }
 
 // holderProtocol is the first protocol whose members know sessions that their

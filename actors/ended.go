@@ -49,6 +49,13 @@ func endedOf(s *stepping) *ended {
 	return e
 }
 
+// plain is as much of it as members before storesProtocol can read.
+func (e *ended) plain() *ended {
+	less := *e
+	less.cookies, less.replaced, less.transaction = nil, "", false
+	return &less
+}
+
 // reply is the last reply again.
 func (e *ended) reply(r realm.Name) journey.Reply {
 	return journey.Reply{Realm: r, Token: e.token, Done: &journey.Done{

@@ -17,6 +17,7 @@ import (
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/cts/session"
 	"sojourn/cts/token"
 )
 
@@ -91,7 +92,14 @@ func (s suspending) proof(id journey.SuspendedID) node.Cookie {
 // suspendingEnv completes the environment of a step with what a suspension needs.
 func (j *Journeys) suspendingEnv(env *journey.Env, id journey.ID, answers digest) {
 	env.Suspending, env.Journey, env.Answers, env.LoginPage = j, id, answers, j.config.LoginPage
+	if !j.config.View().Speaks(storesProtocol) {
+		env.NotSuspending = errOlderMembers
+	}
 }
+
+// errOlderMembers is while there are members that would not know what a suspended
+// journey is.
+var errOlderMembers = &session.UnavailableError{Reason: "nothing can be suspended before all members are of this release", RetryAfter: 5 * time.Second}
 
 // suspends makes what came of a step a suspension: the client is shown what the
 // node says, with the cookie that the realm may want.
@@ -147,12 +155,11 @@ func (j *Journeys) shelve(ctx context.Context, s *stepping, b *body) error {
 		return errManyIn
 	}
 	_, won, err := j.config.Stored.PutToken(ctx, p)
+	j.ledger.settle(p, won, err)
 	switch {
 	case err != nil:
 		return unavailable(err)
-	case !won: // it is there
-		j.ledger.remove(p.Expires)
-	default:
+	case won:
 		j.counts.suspended.Add(1)
 		j.logger.Debug("journey suspended", "realm", s.ref.Realm, "journey", s.id, "until", kept.Until)
 	}

@@ -257,6 +257,9 @@ func (r *run) process(v *vertex, answers []callback.Answer, result node.Result) 
 		r.s.Traced = true
 	}
 	if v.typ.Suspends {
+		if err := r.env.NotSuspending; err != nil && !r.s.resumed {
+			return nil, err
+		}
 		r.suspendable(c)
 	}
 	c.Resumed = r.s.resumed
@@ -321,6 +324,9 @@ func (r *run) leaveInner(success bool) error {
 // escape takes an error to the nearest calling node that has an error outcome;
 // without one the error stands.
 func (r *run) escape(err error) error {
+	if r.env.NotSuspending != nil && errors.Is(err, r.env.NotSuspending) {
+		return err // it passes
+	}
 	for i := len(r.s.Frames) - 2; i >= 0; i-- {
 		frame := r.s.Frames[i]
 		caller := r.plan.programs[frame.Tree].vertices[frame.Node]

@@ -41,6 +41,9 @@ type Env struct {
 	Journey    ID
 	Answers    [16]byte
 	LoginPage  string
+	// NotSuspending is why nothing can be suspended now; nil when it can. A node
+	// that may is then not called, and the journey ends with this error.
+	NotSuspending error
 }
 
 // Input moves a waiting journey on: Answers after an Ask, Result after a Do,
