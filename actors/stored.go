@@ -19,6 +19,9 @@ type Stored interface {
 	// index. That there is none (token.ErrNotFound) is certain as of that index,
 	// or as of now for an index of zero, which may take some tenths of a second.
 	Token(ctx context.Context, k token.Kind, id token.ID, index uint64) (token.Token, error)
+	// LatestToken is the token as it was acknowledged last, at whatever member. It
+	// may take some tenths of a second.
+	LatestToken(ctx context.Context, k token.Kind, id token.ID) (token.Token, error)
 	// PutToken replaces the token if it is the one that p names, and says whether
 	// it did and what is there now. Asked again with the same body it has won
 	// again. It is token.ErrNotFound when what was to be replaced has ended; a

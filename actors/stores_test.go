@@ -171,6 +171,14 @@ func (m *memoryTokens) Token(ctx context.Context, kind token.Kind, id token.ID, 
 	return t, nil
 }
 
+// LatestToken is never behind.
+func (m *memoryTokens) LatestToken(ctx context.Context, kind token.Kind, id token.ID) (token.Token, error) {
+	m.mu.Lock()
+	latest := m.index
+	m.mu.Unlock()
+	return m.Token(ctx, kind, id, latest)
+}
+
 func (m *memoryTokens) PutToken(ctx context.Context, p token.Put) (now token.Token, won bool, err error) {
 	f := m.fault()
 	if pass(ctx, f.delay) != nil || f.before {

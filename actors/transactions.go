@@ -49,10 +49,10 @@ func (t *Transactions) Initiate(ctx context.Context, r realm.Name, q transaction
 	return id, err
 }
 
-// Transaction returns a realm's transaction, transaction.ErrUnknown when there is
-// none.
+// Transaction returns a realm's transaction as it is, whoever has changed it last,
+// transaction.ErrUnknown when there is none.
 func (t *Transactions) Transaction(ctx context.Context, r realm.Name, id transaction.ID) (transaction.Transaction, error) {
-	_, found, err := t.read(ctx, id.Key())
+	_, found, err := transactionOf(t.stored.LatestToken(ctx, token.Transaction, id.Key()))
 	if err == nil && found.Realm != r {
 		err = transaction.ErrUnknown
 	}
@@ -134,8 +134,13 @@ func (t *Transactions) change(ctx context.Context, key token.ID, f func(transact
 	return &session.UnavailableError{Reason: "a transaction is changed by several members", RetryAfter: time.Second}
 }
 
+// read may return an earlier transaction than the latest, which a change of it will
+// tell.
 func (t *Transactions) read(ctx context.Context, key token.ID) (token.Token, transaction.Transaction, error) {
-	stored, err := t.stored.Token(ctx, token.Transaction, key, 0)
+	return transactionOf(t.stored.Token(ctx, token.Transaction, key, 0))
+}
+
+func transactionOf(stored token.Token, err error) (token.Token, transaction.Transaction, error) {
 	if errors.Is(err, token.ErrNotFound) {
 		return stored, transaction.Transaction{}, transaction.ErrUnknown
 	}

@@ -280,4 +280,6 @@ func TestTransactionAndTheStore(t *testing.T) {
 	if done, err := p.press(2, first.Ref, 0, &p.demo); err != nil || !done.Done.Success {
 		t.Errorf("asked again: %+v, %v", done.Done, err)
 	}
+	p.store.inject(func() storeFault { return storeFault{behind: 1} })
+	p.expect(id, transaction.Completed, transaction.Approved) // also where it is not known yet
 }

@@ -301,7 +301,11 @@ func TestCatchUp(t *testing.T) {
 			if !listed() {
 				behind++
 			}
-			if err := m.CatchUp(t.Context()); err != nil {
+			catchUp := m.CatchUp
+			if n%4 > 1 { // a leader of the release before tells no index
+				catchUp = func(ctx context.Context) error { return m.caughtUp(ctx, m.config.Boottime(), 0) }
+			}
+			if err := catchUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if !listed() {

@@ -127,3 +127,31 @@ func TestATokenThatIsNotHereYet(t *testing.T) {
 		}
 	})
 }
+
+// The latest of a token is what was acknowledged last at another member; what
+// another read returns may be older.
+func TestTheLatestToken(t *testing.T) {
+	inCluster(t, 3, "abc", func(t *testing.T, c *cluster) {
+		c.formed(3)
+		name, leader := c.leader()
+		behind := c.member(c.others(name)[0])
+		p := aToken(1, time.Now())
+		older := 0
+		for n := range uint64(20) {
+			time.Sleep(137 * time.Millisecond)
+			p.Seq = n
+			if _, _, err := leader.PutToken(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			if was, err := behind.Token(t.Context(), p.Kind, p.ID, 0); err == nil && was.Seq <= n {
+				older++
+			}
+			if now, err := behind.LatestToken(t.Context(), p.Kind, p.ID); err != nil || now.Seq != n+1 {
+				t.Errorf("put %d: latest is %d, %v", n+1, now.Seq, err)
+			}
+		}
+		if older == 0 {
+			t.Error("the member was never behind: nothing was shown")
+		}
+	})
+}

@@ -75,7 +75,34 @@ func (s *Store) Denied(ctx context.Context, x session.Session) (bool, error) {
 		return true, nil
 	}
 	all := s.denials.Load()
-	return all.Has(x.ID) || all.HasOf(x), nil
+	if all.Has(x.ID) || all.HasOf(x) {
+		return true, nil
+	}
+	return false, s.unreplaced(all)
+}
+
+// DeniedBefore is the instant that DenyUser was given last for a user: no session
+// that was created before it and is kept by its holder is valid. It is zero when
+// there is none. Errors are as of Denied.
+func (s *Store) DeniedBefore(ctx context.Context, r realm.Name, username string) (time.Time, error) {
+	if err := s.readable(ctx); err != nil {
+		return time.Time{}, err
+	}
+	all := s.denials.Load()
+	return all.Before(r, username), s.unreplaced(all)
+}
+
+// unreplaced is nil if all is what a reader was to look at to its end. A snapshot
+// of another member takes away the tombstones of what it contains, and only then
+// brings its denials.
+func (s *Store) unreplaced(all *model.Denials) error {
+	if err := s.gate.err(); err != nil {
+		return err
+	}
+	if s.denials.Load() != all {
+		return unavailable("this member was catching up")
+	}
+	return nil
 }
 
 // deny is Deny where the leader is.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,6 +127,37 @@ func TestDenyRefuses(t *testing.T) {
 	}
 	if _, _, err := s.PutToken(t.Context(), token.Put{Kind: token.Journey, Expires: time.Now().Add(time.Hour), Body: make([]byte, token.MaxBody+1)}); !errors.Is(err, ErrLimit) {
 		t.Errorf("a long token: %v", err)
+	}
+}
+
+// While a snapshot takes the store's place, the tombstones of what it has are gone
+// and its denials are not there yet: whoever has begun to look is not told that
+// nothing is denied.
+func TestDeniedDuringASnapshot(t *testing.T) {
+	c := testConfig(t, t.TempDir())
+	var began atomic.Pointer[func()] // what happens when the clock is looked at, once
+	c.Boottime = func() time.Duration {
+		if f := began.Swap(nil); f != nil {
+			(*f)()
+		}
+		return boottime()
+	}
+	s := openStore(t, c)
+	x := newDenial(1, false).session
+	s.leases.until.Store(forever - 1) // so that the clock is looked at
+	install := func() { s.gate.set(installing, "this member is catching up") }
+	began.Store(&install)
+	if yes, err := s.Denied(t.Context(), x); yes || unavailableReason(err) == "" || began.Load() != nil {
+		t.Errorf("a snapshot comes: denied %t, %v, the clock was not looked at: %t", yes, err, began.Load() != nil)
+	}
+	all := s.denials.Load()
+	s.reloadDenials()
+	s.gate.set(installing, "")
+	if err := s.unreplaced(all); unavailableReason(err) == "" {
+		t.Errorf("a snapshot came: %v", err)
+	}
+	if yes, err := s.Denied(t.Context(), x); yes || err != nil {
+		t.Errorf("afterwards: denied %t, %v", yes, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package cts
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sojourn/actors/realm"
 	"sojourn/cts/command"
@@ -188,8 +189,28 @@ func (s *Store) SetProperties(ctx context.Context, id session.ID, changes map[st
 // without case.
 func (s *Store) SessionsOf(
 	ctx context.Context, r realm.Name, username string, after session.ID, limit int,
-) (found []session.Session, err error) {
+) ([]session.Session, error) {
 	now := s.config.Now()
+	return s.listOf(ctx, r, username, after, limit, func(v fsm.View, id session.ID) (session.Session, bool, error) {
+		one, ok, err := s.one(v, id)
+		return one, ok && one.Valid(now), err
+	})
+}
+
+// AllOf is SessionsOf for whoever ends sessions: those are in it as well that are
+// over by what this member knows, and those that are being ended. Another member
+// may know of a later access, and call them valid.
+func (s *Store) AllOf(
+	ctx context.Context, r realm.Name, username string, after session.ID, limit int,
+) ([]session.Session, error) {
+	return s.listOf(ctx, r, username, after, limit, readSession)
+}
+
+// listOf lists the sessions of a user that read returns.
+func (s *Store) listOf(
+	ctx context.Context, r realm.Name, username string, after session.ID, limit int,
+	read func(fsm.View, session.ID) (session.Session, bool, error),
+) (found []session.Session, err error) {
 	err = s.look(ctx, func(v fsm.View) error {
 		return v.Keys(command.UserPrefix(r, username), after[:], func(key []byte) (bool, error) {
 			id, ok := command.SessionIDs(key)
@@ -199,8 +220,8 @@ func (s *Store) SessionsOf(
 			if id == after {
 				return true, nil
 			}
-			one, ok, err := s.one(v, id)
-			if ok && one.Valid(now) {
+			one, ok, err := read(v, id)
+			if ok {
 				found = append(found, one)
 			}
 			return true, err
@@ -213,11 +234,21 @@ func (s *Store) SessionsOf(
 // acknowledged before the call: what is listed then lacks nothing. It costs a
 // write, and is bound by ctx.
 func (s *Store) CatchUp(ctx context.Context) error {
+	asked := s.config.Boottime()
 	result, err := s.write(ctx, peer.Touch{}) // of no session: what counts is its place in the log
 	if err != nil {
 		return err
 	}
-	if s.fsm.Wait(ctx, result.Index) != nil {
+	return s.caughtUp(ctx, asked, result.Index)
+}
+
+// caughtUp waits for an index that the leader has told at asked or later. A leader
+// of the release before tells none, 0: then it takes a lease.
+func (s *Store) caughtUp(ctx context.Context, asked time.Duration, index uint64) error {
+	if index == 0 {
+		return s.upToDate(ctx, asked)
+	}
+	if s.fsm.Wait(ctx, index) != nil {
 		return unavailable("this member has not caught up")
 	}
 	return nil

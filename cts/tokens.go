@@ -33,6 +33,25 @@ func (s *Store) Token(ctx context.Context, k token.Kind, id token.ID, index uint
 			found, ok, err = s.readToken(k, id)
 		}
 	}
+	return s.unended(found, ok, err)
+}
+
+// LatestToken is Token for whoever needs the latest that was acknowledged before
+// the call, wherever that was. It takes some tenths of a second at a member that
+// does not lead.
+func (s *Store) LatestToken(ctx context.Context, k token.Kind, id token.ID) (token.Token, error) {
+	asked := s.config.Boottime()
+	if err := s.readable(ctx); err != nil {
+		return token.Token{}, err
+	}
+	if err := s.upToDate(ctx, asked); err != nil {
+		return token.Token{}, err
+	}
+	return s.unended(s.readToken(k, id))
+}
+
+// unended is what was read, if it has not ended.
+func (s *Store) unended(found token.Token, ok bool, err error) (token.Token, error) {
 	switch {
 	case err != nil:
 		return token.Token{}, err

@@ -30,6 +30,7 @@ type Store interface {
 	SetProperties(ctx context.Context, id session.ID, changes map[string]string) (session.Session, error)
 	Touch(id session.ID, now time.Time)
 	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
+	AllOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
 	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
 	Deny(ctx context.Context, reason session.Reason, all ...session.Denial) error
 	DenyUser(ctx context.Context, r realm.Name, username string, before, until time.Time) error
@@ -293,5 +294,10 @@ func (s *suite) lists(t *testing.T) {
 	s.clock.Advance(time.Hour)
 	if got := ids(s.Sessions(t.Context(), "/alpha", session.ID{}, 100)); got != "" {
 		t.Errorf("ended sessions are listed: %s", got)
+	}
+	all := ids(s.AllOf(t.Context(), "/alpha", "USER1", session.ID{}, 2)) + "; " +
+		ids(s.AllOf(t.Context(), "/alpha", "user1", Session(4, s.clock.Now()).ID, 10))
+	if of := ids(s.SessionsOf(t.Context(), "/alpha", "user1", session.ID{}, 10)); of != "" || all != "2 5 ; 8 " {
+		t.Errorf("of a user are listed %q, and to be ended %q", of, all)
 	}
 }

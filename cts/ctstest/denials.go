@@ -35,11 +35,25 @@ func (m *Memory) Denied(_ context.Context, x session.Session) (bool, error) {
 	if _, denied := m.rows.Get(command.DenialKey(x.ID)); denied {
 		return true, nil
 	}
-	user := command.DigestUser(x.Principal.Realm, x.Principal.Username)
+	before, err := m.deniedBefore(x.Principal.Realm, x.Principal.Username)
+	return x.Created.Before(before), err
+}
+
+// DeniedBefore is as in cts.Store.
+func (m *Memory) DeniedBefore(_ context.Context, r realm.Name, username string) (time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.down(); err != nil {
+		return time.Time{}, err
+	}
+	return m.deniedBefore(r, username)
+}
+
+func (m *Memory) deniedBefore(r realm.Name, username string) (time.Time, error) {
+	user := command.DigestUser(r, username)
 	value, ok := m.rows.Get(append(command.UserDenialsPrefix(), user[:]...))
 	if !ok {
-		return false, nil
+		return time.Time{}, nil
 	}
-	before, err := command.DecodeUserDenial(value)
-	return x.Created.Before(before), err
+	return command.DecodeUserDenial(value)
 }

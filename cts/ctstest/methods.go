@@ -132,6 +132,16 @@ func (m *Memory) CatchUp(context.Context) error { return nil }
 func (m *Memory) SessionsOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := m.o.Now()
+	return m.sessions(command.UserPrefix(r, username), limit, func(s session.Session) bool {
+		return string(s.ID[:]) > string(after[:]) && s.Valid(now)
+	})
+}
+
+// AllOf is as in cts.Store.
+func (m *Memory) AllOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.sessions(command.UserPrefix(r, username), limit, func(s session.Session) bool { return string(s.ID[:]) > string(after[:]) })
 }
 
@@ -139,8 +149,9 @@ func (m *Memory) SessionsOf(_ context.Context, r realm.Name, username string, af
 func (m *Memory) Sessions(_ context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := m.o.Now()
 	return m.sessions(command.SessionsPrefix(), limit, func(s session.Session) bool {
-		return s.Principal.Realm == r && string(s.ID[:]) > string(after[:])
+		return s.Principal.Realm == r && string(s.ID[:]) > string(after[:]) && s.Valid(now)
 	})
 }
 
@@ -150,7 +161,7 @@ func (m *Memory) sessions(prefix []byte, limit int, wanted func(session.Session)
 	}
 	for _, key := range m.rows.keys(prefix) {
 		id, _ := command.SessionIDs([]byte(key))
-		if s, ok := m.get(id); ok && s.Valid(m.o.Now()) && wanted(s) && len(found) < limit {
+		if s, ok := m.get(id); ok && wanted(s) && len(found) < limit {
 			found = append(found, s)
 		}
 	}

@@ -26,6 +26,11 @@ func (m *Memory) Token(_ context.Context, k token.Kind, id token.ID, _ uint64) (
 	return found, err
 }
 
+// LatestToken is as in cts.Store.
+func (m *Memory) LatestToken(ctx context.Context, k token.Kind, id token.ID) (token.Token, error) {
+	return m.Token(ctx, k, id, 0)
+}
+
 // PutToken is as in cts.Store.
 func (m *Memory) PutToken(_ context.Context, p token.Put) (token.Token, bool, error) {
 	m.mu.Lock()

@@ -3,7 +3,6 @@ package sessions
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"sojourn/actors/realm"
@@ -73,7 +72,7 @@ func (s *Service) EndByHandle(ctx context.Context, why session.Cause, handles ..
 		id, err := handle.ID()
 		denial, held := handle.Denial()
 		switch {
-		case err != nil, held && !now.Before(denial.Until):
+		case err != nil, held && !now.Before(denial.Until.Add(endSlack)):
 			gone[i] = true
 		case held:
 			denial.Until = earlier(denial.Until, now.Add(session.MaxHolderLife))
@@ -111,6 +110,10 @@ func (s *Service) EndByHandle(ctx context.Context, why session.Cause, handles ..
 	return gone, nil
 }
 
+// endSlack is how far the clock of a member may be behind that of another, so that
+// it calls a session valid which is over for that one.
+const endSlack = time.Minute
+
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
@@ -129,7 +132,7 @@ func (s *Service) EndAllOf(ctx context.Context, why session.Cause, r realm.Name,
 	if err := s.deleteAllOf(ctx, why, r, username); err != nil || !settings.ClientSide.LogoutByUser {
 		return err
 	}
-	return s.denyAllOf(ctx, why, r, username, s.config.Now())
+	return s.denyAllOf(ctx, why, r, username, s.config.Now().Add(skew))
 }
 
 // Expel ends the sessions of a user who may not log in any more. Those that
@@ -145,12 +148,13 @@ func (s *Service) Expel(ctx context.Context, why session.Cause, r realm.Name, us
 	if !settings.ClientSide.Denylists && !settings.ClientSide.LogoutByUser {
 		return nil
 	}
-	return s.denyAllOf(ctx, why, r, username, s.config.Now().Add(skew))
+	// Twice: what was made within a skew of the note may be made once more, and a
+	// login that was under way must not come through by that.
+	return s.denyAllOf(ctx, why, r, username, s.config.Now().Add(2*skew))
 }
 
-// skew is how far the clocks of members may be apart, so that a session of a
-// user who is expelled does not seem to be made later than that. Nobody logs in
-// as that user meanwhile.
+// skew is how far the clocks of members may be apart, so that a session does not
+// seem to be made after all of its user had ended.
 const skew = 2 * time.Second
 
 func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name, username string, at time.Time) error {
@@ -164,24 +168,38 @@ func (s *Service) denyAllOf(ctx context.Context, why session.Cause, r realm.Name
 	return nil
 }
 
+// EndByToken ends the session of a token that Session does not find, if the token
+// store may have it: another member may know of a later access than this one, and
+// call it valid. It returns when none does.
+func (s *Service) EndByToken(ctx context.Context, why session.Cause, token session.TokenID) error {
+	if _, ok := token.Carries(); ok {
+		return nil
+	}
+	id, _, err := s.config.Keys().Parse(token)
+	if err != nil { // nor does Session find what it opens at another member
+		return nil
+	}
+	_, err = s.End(ctx, why, session.Session{ID: id})
+	return err
+}
+
 // deleteAllOf ends what the token store has of a user, a batch at a time: all
 // sessions that were made before, at whatever member.
 func (s *Service) deleteAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error {
 	if err := s.config.Store.CatchUp(ctx); err != nil {
 		return err
 	}
-	for {
-		found, err := s.config.Store.SessionsOf(ctx, r, username, session.ID{}, MaxEnd)
+	for after := (session.ID{}); ; {
+		found, err := s.config.Store.AllOf(ctx, r, username, after, MaxEnd)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		ended, err := s.End(ctx, why, found...)
-		if err != nil {
+		if _, err := s.End(ctx, why, found...); err != nil {
 			return err
 		}
-		// A list that trails behind what was deleted must not keep us here.
-		if len(found) < MaxEnd || !slices.Contains(ended, true) {
+		if len(found) < MaxEnd {
 			return nil
 		}
+		after = found[len(found)-1].ID
 	}
 }

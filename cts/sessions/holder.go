@@ -31,6 +31,15 @@ type body struct {
 
 // hold makes a session that its holder keeps.
 func (s *Service) hold(ctx context.Context, x session.Session) (session.Created, error) {
+	before, err := s.config.Store.DeniedBefore(ctx, x.Principal.Realm, x.Principal.Username)
+	if err != nil {
+		return session.Created{}, err
+	}
+	// All of the user have ended just now, and with them those of the next moments,
+	// which another clock may have made before. This one is made afterwards.
+	if x.Created.Before(before) && !x.Created.Before(before.Add(-skew)) {
+		x.Created = before.Add(time.Microsecond - 1)
+	}
 	x = x.KeptByHolder()
 	if denied, err := s.config.Store.Denied(ctx, x); err != nil {
 		return session.Created{}, err

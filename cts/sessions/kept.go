@@ -24,6 +24,8 @@ type kept struct {
 	mu sync.Mutex
 	// until is when the token of a realm has to be looked at again.
 	until map[realm.Name]time.Time
+	// restores counts how often the store's content became another's.
+	restores int
 }
 
 const (
@@ -31,6 +33,8 @@ const (
 	keptLife  = session.MaxHolderLife + 3*keptAgain
 	// maxKept bounds the realms that are remembered; then they are looked up anew.
 	maxKept = 10_000
+	// keptTries is how often a member puts a token when others put theirs.
+	keptTries = 3
 )
 
 // keptToken names a realm's token.
@@ -43,7 +47,7 @@ func keptToken(r realm.Name) token.ID {
 func (s *Service) mayKeep(ctx context.Context, r realm.Name) error {
 	now := s.config.Now()
 	s.kept.mu.Lock()
-	noted := now.Before(s.kept.until[r])
+	noted, restores := now.Before(s.kept.until[r]), s.kept.restores
 	s.kept.mu.Unlock()
 	if noted {
 		return nil
@@ -52,21 +56,37 @@ func (s *Service) mayKeep(ctx context.Context, r realm.Name) error {
 	if err != nil && !errors.Is(err, token.ErrNotFound) {
 		return err
 	}
-	if found.Expires.Before(now.Add(keptLife - keptAgain)) {
-		_, _, err := s.config.Store.PutToken(ctx, token.Put{
+	for tries := 0; found.Expires.Before(now.Add(keptLife - keptAgain)); tries++ {
+		if tries == keptTries {
+			return &session.UnavailableError{Reason: "a realm's note is changed by several members", RetryAfter: time.Second}
+		}
+		// Who was faster has noted the same, unless its clock is far behind.
+		found, _, err = s.config.Store.PutToken(ctx, token.Put{
 			Kind: token.HolderRealm, ID: keptToken(r), Seq: found.Seq, Expires: now.Add(keptLife), Body: []byte(r),
 		})
-		if err != nil { // who was faster has noted the same
+		if err != nil {
 			return err
 		}
 	}
 	s.kept.mu.Lock()
 	defer s.kept.mu.Unlock()
+	if restores != s.kept.restores {
+		return nil // what was noted may be gone
+	}
 	if len(s.kept.until) >= maxKept {
 		clear(s.kept.until)
 	}
 	s.kept.until[r] = now.Add(keptAgain)
 	return nil
+}
+
+// Restored says that the token store has another content than before: what is
+// remembered of the former counts no more. It does not block.
+func (s *Service) Restored() {
+	s.kept.mu.Lock()
+	defer s.kept.mu.Unlock()
+	s.kept.restores++
+	clear(s.kept.until)
 }
 
 // mayBeKept reports whether somebody may have a session of a realm that nobody

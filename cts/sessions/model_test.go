@@ -138,6 +138,10 @@ func (w *twin) create(t *rapid.T) {
 		if e.max == 0 {
 			e.max = session.MaxHolderLife
 		}
+		// A login straight after the end of all is as of then.
+		if barred := w.barred[e.user]; e.created.Before(barred) && !e.created.Before(barred.Add(-2*time.Second)) {
+			e.created, e.last = barred, barred
+		}
 		e.max -= time.Duration(e.created.Nanosecond()) // to its last whole second
 		if e.created.Before(w.barred[e.user]) {
 			if !errors.Is(err, session.ErrNotFound) {
@@ -252,9 +256,9 @@ func (w *twin) endByHandle(t *rapid.T) {
 func (w *twin) endAllOf(t *rapid.T) {
 	user, now := rapid.SampledFrom(w.users()).Draw(t, "user"), w.clock.Now()
 	expel := rapid.Bool().Draw(t, "expel")
-	do, at := w.s.EndAllOf, now
+	do, at := w.s.EndAllOf, now.Add(2*time.Second)
 	if expel {
-		do, at = w.s.Expel, now.Add(2*time.Second)
+		do, at = w.s.Expel, now.Add(4*time.Second)
 	}
 	if err := do(w.ctx, session.Cause{Reason: session.Destroyed}, "/alpha", strings.ToUpper(user)); err != nil {
 		t.Fatal(err)

@@ -256,6 +256,12 @@ func (m *store) CatchUp(context.Context) error { return m.fail }
 
 func (m *store) SessionsOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
 	return m.list(after, limit, func(x session.Session) bool {
+		return x.Principal.Realm == r && strings.EqualFold(x.Principal.Username, username) && x.Valid(m.now())
+	})
+}
+
+func (m *store) AllOf(_ context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error) {
+	return m.list(after, limit, func(x session.Session) bool {
 		return x.Principal.Realm == r && strings.EqualFold(x.Principal.Username, username)
 	})
 }
@@ -318,6 +324,17 @@ func (m *store) Denied(_ context.Context, x session.Session) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+func (m *store) DeniedBefore(_ context.Context, r realm.Name, username string) (before time.Time, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.users {
+		if d.realm == r && strings.EqualFold(d.username, username) && d.at.After(before) && m.now().Before(d.until) {
+			before = d.at
+		}
+	}
+	return before, m.fail
 }
 
 // lines keeps the audit.

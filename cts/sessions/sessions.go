@@ -42,6 +42,9 @@ type Store interface {
 	// the order of their ids and from the first one after after.
 	SessionsOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
 	Sessions(ctx context.Context, r realm.Name, after session.ID, limit int) ([]session.Session, error)
+	// AllOf lists those of a user as SessionsOf does, and those that this member
+	// takes for ended and another may not.
+	AllOf(ctx context.Context, r realm.Name, username string, after session.ID, limit int) ([]session.Session, error)
 
 	// Token and PutToken keep a note on each realm whose sessions holders keep, as
 	// cts.Store has them.
@@ -55,6 +58,9 @@ type Store interface {
 	// Denied reports whether a session that its holder keeps was ended. It asks
 	// nobody else.
 	Denied(ctx context.Context, x session.Session) (bool, error)
+	// DeniedBefore is the latest instant that DenyUser was given for a user, zero
+	// if there is none to remember.
+	DeniedBefore(ctx context.Context, r realm.Name, username string) (time.Time, error)
 }
 
 // Realms knows the settings of realms, which must not be changed. A realm that

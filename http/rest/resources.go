@@ -51,6 +51,9 @@ type SessionAdmin interface {
 	// as identity.Key does.
 	EndAllOf(ctx context.Context, why session.Cause, r realm.Name, username string) error
 	Expel(ctx context.Context, why session.Cause, r realm.Name, username string) error
+	// EndByToken ends the session of a token that is over as far as this member
+	// knows: another may know better.
+	EndByToken(ctx context.Context, why session.Cause, token session.TokenID) error
 	// SetProperties changes the named properties, an empty value removes one,
 	// and returns the session as it is then. by is the Cause's.
 	SetProperties(ctx context.Context, x session.Session, changes map[string]string, by string) (session.Session, error)

@@ -284,6 +284,15 @@ func (m *memorySessions) End(_ context.Context, _ session.Cause, all ...session.
 	return were, nil
 }
 
+func (m *memorySessions) EndByToken(ctx context.Context, why session.Cause, token session.TokenID) error {
+	id, _, err := m.keys.Parse(token)
+	if err == nil {
+		_, err = m.End(ctx, why, session.Session{ID: id})
+		return err
+	}
+	return nil
+}
+
 // EndByHandle can end all but those that are stuck.
 func (m *memorySessions) EndByHandle(_ context.Context, _ session.Cause, handles ...session.Handle) ([]bool, error) {
 	m.mu.Lock()

@@ -26,14 +26,15 @@ func logout(c *call) error {
 	}
 	result := `{"result":"Successfully logged out"}`
 	found, err := c.session(token)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.by = found.Principal.UniversalID // whoever holds a token may end its session
 		_, err = c.h.cfg.Resources.Sessions.End(c.context(), c.cause(session.Logout), found)
-	}
-	switch {
 	case absent(err):
 		result = `{"result":"Token has expired"}`
-	case err != nil:
+		err = c.h.cfg.Resources.Sessions.EndByToken(c.context(), c.cause(session.Logout), token)
+	}
+	if err != nil {
 		return err
 	}
 	if own {

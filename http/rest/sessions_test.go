@@ -155,6 +155,18 @@ func TestSessionCalls(t *testing.T) {
 	}
 }
 
+// A session that is idle by what this member knows is ended all the same: another
+// member may know of an access.
+func TestLogoutOfWhatLooksIdle(t *testing.T) {
+	r := newRig(t)
+	token, s := r.login("/alpha", "bjensen")
+	r.now = s.IdleExpires()
+	r.want("logout", asked{path: "/realms/root/realms/alpha/sessions/?_action=logout", version: "3.1", cookie: token}, 200, `{"result":"Token has expired"}`)
+	if _, there := r.store.all[s.ID]; there {
+		t.Error("it is still there")
+	}
+}
+
 const notJSON = `{"code":400,"reason":"Bad Request","message":"The request could not be processed because the provided content is not valid JSON"}`
 
 func bearer(token string) map[string]string {

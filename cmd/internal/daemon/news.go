@@ -55,5 +55,8 @@ func (n *news) changed(kind realm.DocumentKind, in realm.Name) {
 	}
 	if kind == "" { // the state of another member was taken over, as a whole
 		n.changes.Missed()
+		if s := n.sessions.Load(); s != nil {
+			s.Restored()
+		}
 	}
 }

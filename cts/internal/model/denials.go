@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/session"
 )
@@ -100,14 +101,29 @@ func (d *Denials) RemoveUser(u command.UserDigest) {
 
 // HasOf reports whether a session is denied with others of its user's.
 func (d *Denials) HasOf(x session.Session) bool {
-	if d.users.Load() == 0 {
-		return false
+	before, ok := d.before(x.Principal.Realm, x.Principal.Username)
+	return ok && x.Created.UnixNano() < before
+}
+
+// Before is the instant before which a user's sessions were denied, zero if none
+// were.
+func (d *Denials) Before(r realm.Name, username string) time.Time {
+	before, ok := d.before(r, username)
+	if !ok {
+		return time.Time{}
 	}
-	u := command.DigestUser(x.Principal.Realm, x.Principal.Username)
+	return time.Unix(0, before).UTC()
+}
+
+func (d *Denials) before(r realm.Name, username string) (int64, bool) {
+	if d.users.Load() == 0 {
+		return 0, false
+	}
+	u := command.DigestUser(r, username)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	before, ok := d.user[u]
-	return ok && x.Created.UnixNano() < before
+	return before, ok
 }
 
 // Len is how many sessions are denied, and Users how many users.
