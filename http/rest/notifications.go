@@ -65,10 +65,12 @@ type stream struct {
 	ctx      context.Context
 	out      *http.ResponseController
 	listener *feed.Listener
-	// token is the listener's own session and own its id; empty for the operator.
-	token session.TokenID
-	own   session.ID
-	all   bool // hears of everybody's sessions
+	// token is the listener's own session, own its id and handle what it is told as;
+	// empty for the operator.
+	token  session.TokenID
+	own    session.ID
+	handle session.Handle
+	all    bool // hears of everybody's sessions
 }
 
 // notifications is a stream of server-sent events that tells of the sessions of
@@ -86,7 +88,7 @@ func notifications(c *call) error {
 			return err
 		}
 		s.token, _ = c.token()
-		s.own, s.all = found.ID, found.Admin
+		s.own, s.handle, s.all = found.ID, found.Handle(), found.Admin
 		if !c.h.listeners.join(s.own) {
 			return errOwnStreams
 		}
@@ -194,8 +196,14 @@ const overEnded = "the session has ended"
 // tell sends a change, if it is one for this client, and reports whether to go on.
 func (s *stream) tell(e feed.Change) bool {
 	mine := s.token != "" && e.Session.ID == s.own
-	if s.concerns(e, mine) && !s.send(shownChange(e)) {
-		return false
+	if s.concerns(e, mine) {
+		shown := shownChange(e)
+		if mine {
+			shown.Handle = string(s.handle)
+		}
+		if !s.send(shown) {
+			return false
+		}
 	}
 	if mine && e.Kind == session.EventEnded {
 		s.over(overEnded)
@@ -225,6 +233,10 @@ func (s *stream) concerns(e feed.Change, mine bool) bool {
 	return len(listed) == 0 || slices.ContainsFunc(e.Changed, func(name string) bool { return slices.Contains(listed, name) })
 }
 
+// shownChange is a change as everybody is told of it. The handle of a session that
+// its holder kept says its end as well, which a denial does not know: what is told
+// is the id alone, whose first 21 characters behind the prefix are those of the
+// session's handle.
 func shownChange(e feed.Change) wire.SessionChange {
 	who := e.Session.Principal
 	at := e.At.UTC()

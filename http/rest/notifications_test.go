@@ -177,6 +177,13 @@ func TestNotificationsOfOneself(t *testing.T) {
 		f.Publish(endOf(3, session.Session{ID: own.ID}, session.Destroyed)) // as of a client-side one
 		l.want("of oneself", hello[:0]+`event: ended|id: 3.0|data: {"reason":"DESTROY","sessionHandle":"`+string(own.ID.Handle())+`","timestamp":"2026-03-01T12:00:00Z"}`,
 			`event: over|data: {"reason":"the session has ended"}`, "END")
+		kept, holder := r.login("/alpha", "bjensen", func(s *session.Session) { s.ClientSide = true })
+		l = listen(t, r, "/realms/root/realms/alpha", map[string]string{"Cookie": "iPlanetDirectoryPro=" + string(kept)})
+		f.Publish(endOf(4, session.Session{ID: holder.ID}, session.Destroyed))
+		short := string(holder.ID.Handle()[:len(holder.ID.Handle())-1])
+		if got := strings.Join(l.heard(), ""); !strings.Contains(got, `"sessionHandle":"`+string(holder.Handle())+`"`) || !strings.HasPrefix(string(holder.Handle()), short) {
+			t.Errorf("the holder %s heard %s", holder.Handle(), got)
+		}
 		for name, header := range map[string]map[string]string{"a stranger": nil, "a wrong bearer": bearer("wrong"), "a dead token": {"iPlanetDirectoryPro": "x"}} {
 			if w := listen(t, r, "", header); w.status != 401 {
 				t.Errorf("%s: %d %q", name, w.status, w.heard())
