@@ -70,7 +70,7 @@ func (k amKeys) session(t *testing.T, realm, id string) string {
 	must(t, err)
 	text, err := signed.CompactSerialize()
 	must(t, err)
-	return "AQIC5wM2LY4Sfcx.*AAJTSQACMDE.*" + text
+	return "AQIC5wM2LY4Sfcx.*AAJTSQACMDEABHR5cGUAA0pXVAACUzEAAA..*" + text // SI 01, type JWT
 }
 
 // ask sends a request and returns the status and body of its answer.
