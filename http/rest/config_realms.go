@@ -9,6 +9,7 @@ import (
 
 	"sojourn/actors/identity"
 	"sojourn/actors/realm"
+	"sojourn/cts/session"
 	"sojourn/http/wire"
 )
 
@@ -257,6 +258,31 @@ func deleteRealm(c *call) error {
 	return c.document(body, d.Rev)
 }
 
+// expelAll ends the sessions of users that are not kept here, such as a
+// directory's.
+func (c *call) expelAll(r realm.Name) error {
+	sessions := c.h.cfg.Resources.Sessions
+	if sessions == nil {
+		return nil
+	}
+	var last session.ID
+	for {
+		some, err := sessions.Sessions(c.context(), r, last, maxUserPage)
+		if err != nil {
+			return err
+		}
+		for _, x := range some {
+			if err := c.expel(c.context(), r, x.Principal.Username); err != nil {
+				return err
+			}
+			last = x.ID
+		}
+		if len(some) < maxUserPage {
+			return nil
+		}
+	}
+}
+
 // empty removes users, with their sessions, and documents of a realm.
 func (c *call) empty(r realm.Name) error {
 	if users := c.h.cfg.Resources.Identities; users != nil {
@@ -274,6 +300,9 @@ func (c *call) empty(r realm.Name) error {
 				break
 			}
 		}
+	}
+	if err := c.expelAll(r); err != nil {
+		return err
 	}
 	for _, kind := range []realm.DocumentKind{realm.KindTree, realm.KindNode, realm.KindScript, realm.KindWebhook, realm.KindEmailTemplate, realm.KindSettings, realm.KindVersion} {
 		documents, err := c.h.cfg.Resources.Documents.Documents(c.context(), kind, r)

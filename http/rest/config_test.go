@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sojourn/actors/realm"
+	"sojourn/cts/session"
 )
 
 const (
@@ -256,6 +257,7 @@ func TestDeletedRealmTakesItsContentAlong(t *testing.T) {
 		c.Realms = memoryRealms{"/": settingsOf(t), "/beta": settingsOf(t)}
 	})
 	token, _ := r.login("/beta", "u")
+	foreign, _ := r.login("/beta", "of a directory")
 	r.steps(t, []step{
 		{name: "realm", method: "POST", path: "/global-config/realms?_action=create", body: `{"name":"beta"}`, status: 201, location: "/am/json/global-config/realms/L2JldGE"},
 		{name: "user", method: "POST", path: "/realms/root/realms/beta/users?_action=create", body: `{"username":"u","userpassword":"p"}`, status: 201, location: "/am/json/realms/root/realms/beta/users/u"},
@@ -269,7 +271,9 @@ func TestDeletedRealmTakesItsContentAlong(t *testing.T) {
 		t.Errorf("left: %v, %v", r.docs.all, r.users.all)
 	}
 	r.t = t
-	r.want("its session", asked{path: "/sessions?_action=validate", cookie: token}, 200, `{"valid":false}`)
+	for _, token := range []session.TokenID{token, foreign} {
+		r.want("its session", asked{path: "/sessions?_action=validate", cookie: token}, 200, `{"valid":false}`)
+	}
 }
 
 func TestBackup(t *testing.T) {
