@@ -90,7 +90,7 @@ type Journeys struct {
 	logger  *slog.Logger
 	repairs *repairs
 
-	// door is held for a moment by who serves another member; sealed says that
+	// door is held for a moment by who serves a request; sealed says that
 	// this member answers for no journey any more.
 	door     sync.RWMutex
 	sealed   bool
@@ -240,6 +240,10 @@ func (j *Journeys) sweep() {
 // Start begins a journey, or answers for a session that is there already. Its
 // errors are listed at package journey.
 func (j *Journeys) Start(ctx context.Context, r journey.StartRequest) (journey.Reply, error) {
+	if !j.enter() {
+		return journey.Reply{}, errClosing
+	}
+	defer j.serving.Done()
 	settings, err := j.config.Catalog.Settings(ctx, r.Realm)
 	if err != nil {
 		return journey.Reply{}, err
@@ -389,6 +393,10 @@ func (j *Journeys) mint() (journey.ID, error) {
 // Resume answers the current step of a journey. Its errors are listed at
 // package journey.
 func (j *Journeys) Resume(ctx context.Context, r journey.ResumeRequest) (journey.Reply, error) {
+	if !j.enter() {
+		return journey.Reply{}, errClosing
+	}
+	defer j.serving.Done()
 	return j.resume(ctx, r, false)
 }
 

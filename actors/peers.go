@@ -78,7 +78,8 @@ func (j *Journeys) serve(ctx context.Context, from string, body []byte) (a envel
 	return a
 }
 
-// enter counts somebody who serves another member; false after Close.
+// enter counts somebody who serves a client or another member, and who may start
+// work that Close has to wait for; false after Close.
 func (j *Journeys) enter() bool {
 	j.door.RLock()
 	defer j.door.RUnlock()

@@ -171,6 +171,10 @@ func (j *Journeys) shelve(ctx context.Context, s *stepping, b *body) error {
 // known, was used or has expired; after a *session.UnavailableError the id may
 // still be good. Other errors are those of Resume.
 func (j *Journeys) ResumeSuspended(ctx context.Context, r journey.ResumeSuspendedRequest) (journey.Reply, error) {
+	if !j.enter() {
+		return journey.Reply{}, errClosing
+	}
+	defer j.serving.Done()
 	kept, err := j.shelved(ctx, r)
 	if errors.Is(err, journey.ErrSuspended) {
 		j.counts.notResumed.Add(1)
