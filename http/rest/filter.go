@@ -125,7 +125,7 @@ func parseQuoted(text string) (value, rest string, ok bool) {
 		case c < ' ':
 			return "", "", false
 		case c == '\\':
-			if i++; i == len(text) {
+			if i++; i == len(text) || text[i] < ' ' {
 				return "", "", false
 			}
 			b.WriteByte(text[i])
