@@ -23,27 +23,14 @@ const (
 // are started again; and when the sessions would have ended by themselves, nobody
 // keeps anything of them any more.
 func TestDenylist(t *testing.T) {
-	dir := memory(t)
-	synctest.Test(t, func(t *testing.T) {
-		network := simnet.New(1, simnet.Options{Latency: 200 * time.Microsecond, Jitter: 300 * time.Microsecond})
-		c := newCluster(t, network, 3, dir)
-		defer func() {
-			if err := c.all((*member).close); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(probeTime)
-		}()
-		c.form(t)
-		demo, err := c.members[0].running.Seed(t.Context())
-		must(t, err)
-		g := newGuesser(t, c, demo)
+	inThree(t, func(t *testing.T, c *cluster, g *guesser) {
 		must(t, g.clients[0].PutSettings(t.Context(), "/", "authentication", []byte(`{"general":{"statelessSessionsEnabled":true}}`)))
 		must(t, g.clients[0].PutSettings(t.Context(), "/", "session", []byte(`{"dynamic":{"maxSessionTime":1,"maxIdleTime":1}}`)))
 
 		begun := time.Now()
 		var tokens []wire.TokenID
 		for i := range deniedSessions {
-			reply, err := g.clients[i%3].Start(t.Context(), client.Journey{Username: demo.User, Password: wire.Password(demo.Password)})
+			reply, err := g.clients[i%3].Start(t.Context(), client.Journey{Username: g.demo.User, Password: wire.Password(g.demo.Password)})
 			must(t, err)
 			tokens = append(tokens, reply.Success.TokenID)
 			g.agree(t, reply.Success.TokenID, true)
@@ -78,6 +65,27 @@ func TestDenylist(t *testing.T) {
 		for _, token := range tokens {
 			g.agree(t, token, false)
 		}
+	})
+}
+
+// inThree runs a test in virtual time against three members that nothing happens
+// to but what the test does; g asks all of them.
+func inThree(t *testing.T, test func(t *testing.T, c *cluster, g *guesser)) {
+	t.Helper()
+	dir := memory(t)
+	synctest.Test(t, func(t *testing.T) {
+		network := simnet.New(1, simnet.Options{Latency: 200 * time.Microsecond, Jitter: 300 * time.Microsecond})
+		c := newCluster(t, network, 3, dir)
+		defer func() {
+			if err := c.all((*member).close); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(probeTime)
+		}()
+		c.form(t)
+		demo, err := c.members[0].running.Seed(t.Context())
+		must(t, err)
+		test(t, c, newGuesser(t, c, demo))
 	})
 }
 

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sojourn/actors/callback"
-	"sojourn/cluster/simnet"
 	"sojourn/http/client"
 	"sojourn/http/wire"
 )
@@ -25,20 +23,7 @@ type waiting struct {
 // with the answer on which clients begin again, and sessions when theirs is, at
 // every member.
 func TestTimesOfStores(t *testing.T) {
-	dir := memory(t)
-	synctest.Test(t, func(t *testing.T) {
-		network := simnet.New(1, simnet.Options{Latency: 200 * time.Microsecond, Jitter: 300 * time.Microsecond})
-		c := newCluster(t, network, 3, dir)
-		defer func() {
-			if err := c.all((*member).close); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(probeTime)
-		}()
-		c.form(t)
-		demo, err := c.members[0].running.Seed(t.Context())
-		must(t, err)
-		g := newGuesser(t, c, demo)
+	inThree(t, func(t *testing.T, _ *cluster, g *guesser) {
 		must(t, g.clients[0].PutSettings(t.Context(), "/", "session", []byte(`{"dynamic":{"maxSessionTime":2,"maxIdleTime":2}}`)))
 
 		var all []waiting
