@@ -277,7 +277,7 @@ func refOf(a wire.AuthID) journey.Ref {
 		Started:    a.Issued,
 		Expires:    a.Expires,
 		Trace:      a.Trace,
-		Store:      storeOf(a.Store),
+		Store:      a.Store,
 		Index:      a.Index,
 		Allowlist:  a.Allowlist,
 	}
@@ -293,30 +293,8 @@ func authIDOf(r journey.Ref) wire.AuthID {
 		Issued:     r.Started,
 		Expires:    r.Expires,
 		Trace:      r.Trace,
-		Store:      inStore(r.Store),
+		Store:      r.Store,
 		Index:      r.Index,
 		Allowlist:  r.Allowlist,
 	}
-}
-
-func storeOf(s wire.Store) realm.JourneyStore {
-	switch s {
-	case wire.CTS:
-		return realm.CTS
-	case wire.JWT:
-		return realm.JWT
-	case wire.InMemory:
-	}
-	return realm.InMemory
-}
-
-func inStore(s realm.JourneyStore) wire.Store {
-	switch s {
-	case realm.CTS:
-		return wire.CTS
-	case realm.JWT:
-		return wire.JWT
-	case realm.InMemory:
-	}
-	return wire.InMemory
 }

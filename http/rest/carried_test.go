@@ -185,7 +185,7 @@ func TestSealedJourneysRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, err := ids.Sign(wire.AuthID{
-				Journey: ref().Journey, Step: 2, Realm: "/alpha", Issued: at, Expires: ref().Expires, Store: wire.JWT, Sealed: wire.Sealed(c.text),
+				Journey: ref().Journey, Step: 2, Realm: "/alpha", Issued: at, Expires: ref().Expires, Store: realm.JWT, Sealed: wire.Sealed(c.text),
 			})
 			if err != nil {
 				t.Fatal(err)

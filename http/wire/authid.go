@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"sojourn/actors/realm"
 )
 
 // SignedAuthID is an authId as it travels: a compact JWS. Whoever holds it can
@@ -36,27 +38,17 @@ type AuthID struct {
 	Issued, Expires time.Time
 	// Trace is opaque here; left out when empty.
 	Trace []byte
-	// Store says where the journey waits. Index is of the CTS store alone, below
+	// Store says where the journey waits; in the text it is the type in the
+	// extensions of sessionId, and one that is not known is read as InMemory. Index is of the CTS store alone, below
 	// 2^53 and left out when zero; Sealed of the JWT store, a compact JWT that
 	// holds the journey, empty as long as Trace does.
-	Store  Store
+	Store  realm.JourneyStore
 	Index  uint64
 	Sealed Sealed
 	// Allowlist is AM's whitelist-state, new on every step; zero for a journey
 	// that is not allowlisted.
 	Allowlist [16]byte
 }
-
-// Store is where a journey waits between two requests. In the text it is the
-// type in the extensions of sessionId.
-type Store byte
-
-// The stores of journeys, AM's three.
-const (
-	InMemory Store = iota // also what is read from a type that is not known
-	CTS
-	JWT
-)
 
 // Sealed is a journey that its client carries, a compact JWT. Not all
 // encryptions of it hide what it says, so it prints as [redacted].

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sojourn/actors/realm"
 	"sojourn/http/wire"
 )
 
@@ -21,7 +22,7 @@ func TestAuthIDsOfTheStores(t *testing.T) {
 		cts   = "*AAJTSQACMDEAAlNLAAAABHR5cGUACENUU19BVVRIAAJTMQACMDE.*"
 		jwt   = "*AAJTSQACMDEABHR5cGUACEpXVF9BVVRIAAJTMQACMDE.*"
 		head  = `"authIndexValue":"Login","otk":"lc0g40o40k30e209185gu38e1s",`
-		realm = `"authIndexType":"service","realm":"/alpha","sessionId":"`
+		place = `"authIndexType":"service","realm":"/alpha","sessionId":"`
 		tail  = `"exp":1772359500,"iat":1772359200}`
 	)
 	for name, c := range map[string]struct {
@@ -30,34 +31,34 @@ func TestAuthIDsOfTheStores(t *testing.T) {
 	}{
 		"In-Memory": {
 			func(*wire.AuthID) {},
-			`{` + head + realm + id + `*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*","step":3,` + tail,
+			`{` + head + place + id + `*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*","step":3,` + tail,
 		},
 		"CTS": {
-			func(a *wire.AuthID) { a.Store, a.Index = wire.CTS, 77 },
-			`{` + head + realm + id + cts + `","step":3,"index":77,` + tail,
+			func(a *wire.AuthID) { a.Store, a.Index = realm.CTS, 77 },
+			`{` + head + place + id + cts + `","step":3,"index":77,` + tail,
 		},
 		"JWT": {
-			func(a *wire.AuthID) { a.Store, a.Sealed = wire.JWT, sealed },
-			`{` + head + realm + jwt + string(sealed) + `","step":3,` + tail,
+			func(a *wire.AuthID) { a.Store, a.Sealed = realm.JWT, sealed },
+			`{` + head + place + jwt + string(sealed) + `","step":3,` + tail,
 		},
 		"JWT, kept nowhere yet": {
-			func(a *wire.AuthID) { a.Store, a.Trace = wire.JWT, []byte{0xff, 0, 1} },
-			`{` + head + realm + id + jwt + `","step":3,"trace":"_wAB",` + tail,
+			func(a *wire.AuthID) { a.Store, a.Trace = realm.JWT, []byte{0xff, 0, 1} },
+			`{` + head + place + id + jwt + `","step":3,"trace":"_wAB",` + tail,
 		},
 		"In-Memory, allowlisted": {
 			func(a *wire.AuthID) { a.Allowlist = listed },
 			`{"whitelist-state":"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0","authIndexValue":"Login","otk":"lc0g40o40k30e209185gu38e1s",` +
-				`"whitelist-lock-expiry":"0",` + realm + id + `*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*","step":3,` + tail,
+				`"whitelist-lock-expiry":"0",` + place + id + `*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*","step":3,` + tail,
 		},
 		"CTS, allowlisted": {
-			func(a *wire.AuthID) { a.Store, a.Index, a.Allowlist = wire.CTS, 77, listed },
+			func(a *wire.AuthID) { a.Store, a.Index, a.Allowlist = realm.CTS, 77, listed },
 			`{"whitelist-state":"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0","authIndexValue":"Login","otk":"lc0g40o40k30e209185gu38e1s",` +
-				`"whitelist-lock-expiry":"0",` + realm + id + cts + `","step":3,"index":77,` + tail,
+				`"whitelist-lock-expiry":"0",` + place + id + cts + `","step":3,"index":77,` + tail,
 		},
 		"JWT, allowlisted": {
-			func(a *wire.AuthID) { a.Store, a.Sealed, a.Allowlist = wire.JWT, sealed, listed },
+			func(a *wire.AuthID) { a.Store, a.Sealed, a.Allowlist = realm.JWT, sealed, listed },
 			`{"whitelist-state":"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0","authIndexValue":"Login","otk":"lc0g40o40k30e209185gu38e1s",` +
-				`"whitelist-lock-expiry":"0",` + realm + jwt + string(sealed) + `","step":3,` + tail,
+				`"whitelist-lock-expiry":"0",` + place + jwt + string(sealed) + `","step":3,` + tail,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,13 +93,13 @@ func TestSessionIDClaims(t *testing.T) {
 	for name, c := range map[string]struct {
 		claims string
 		bad    bool
-		store  wire.Store
+		store  realm.JourneyStore
 	}{
 		"a type that is not known":        {claims: claims(id+"*xyz*", "")},
 		"no extensions":                   {claims: claims(id+"*", "")},
 		"a tail in the In-Memory store":   {claims: claims(id+"*AAJTSQACMDEAAlNLAAAABHR5cGUADklOX01FTU9SWV9BVVRIAAJTMQACMDE.*x", "")},
-		"JWT without content":             {claims: claims(id+jwt, ""), store: wire.JWT},
-		"JWT with content":                {claims: claims(jwt+"a.b.c", `"otk":"lc0g40o40k30e209185gu38e1s",`), store: wire.JWT},
+		"JWT without content":             {claims: claims(id+jwt, ""), store: realm.JWT},
+		"JWT with content":                {claims: claims(jwt+"a.b.c", `"otk":"lc0g40o40k30e209185gu38e1s",`), store: realm.JWT},
 		"no stars":                        {claims: claims(id, ""), bad: true},
 		"JWT with nothing":                {claims: claims(jwt, ""), bad: true},
 		"JWT without a name":              {claims: claims(jwt+"a.b.c", ""), bad: true},
@@ -126,7 +127,7 @@ func TestSessionIDClaims(t *testing.T) {
 // Only what a client carries makes an authId long.
 func TestSealedAuthIDsMayBeLonger(t *testing.T) {
 	a := example()
-	a.Trace, a.Store, a.Sealed = nil, wire.JWT, wire.Sealed(strings.Repeat("x", wire.MaxSealedAuthID/2))
+	a.Trace, a.Store, a.Sealed = nil, realm.JWT, wire.Sealed(strings.Repeat("x", wire.MaxSealedAuthID/2))
 	signed, err := keys.Sign(a)
 	if err != nil || len(signed) < wire.MaxSealedAuthID/2 {
 		t.Fatalf("%d bytes, %v", len(signed), err)

@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"pgregory.net/rapid"
 
+	"sojourn/actors/realm"
 	"sojourn/http/wire"
 )
 
@@ -83,12 +84,12 @@ func TestAuthIDRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "traced") {
 			a.Trace = rapid.SliceOfN(rapid.Byte(), 1, wire.MaxTrace).Draw(t, "trace")
 		}
-		switch a.Store = rapid.SampledFrom([]wire.Store{wire.InMemory, wire.CTS, wire.JWT}).Draw(t, "store"); a.Store {
-		case wire.CTS:
+		switch a.Store = rapid.SampledFrom([]realm.JourneyStore{realm.InMemory, realm.CTS, realm.JWT}).Draw(t, "store"); a.Store {
+		case realm.CTS:
 			a.Index = rapid.Uint64Max(1<<53-1).Draw(t, "index")
-		case wire.JWT:
+		case realm.JWT:
 			a.Sealed = wire.Sealed(text().Draw(t, "sealed"))
-		case wire.InMemory:
+		case realm.InMemory:
 		}
 		if rapid.Bool().Draw(t, "allowlisted") {
 			a.Allowlist = [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "allowlist"))

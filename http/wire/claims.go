@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"sojourn/actors/realm"
 )
 
 // The sessionId claim is the journey's id in hex, then what AM's grammar wants
@@ -20,13 +22,14 @@ const (
 	jwtTail      = "*AAJTSQACMDEABHR5cGUACEpXVF9BVVRIAAJTMQACMDE.*"
 )
 
-func (s Store) tail() string {
+// tailOf is what follows the journey's id in the sessionId of a store.
+func tailOf(s realm.JourneyStore) string {
 	switch s {
-	case CTS:
+	case realm.CTS:
 		return ctsTail
-	case JWT:
+	case realm.JWT:
 		return jwtTail
-	case InMemory:
+	case realm.InMemory:
 	}
 	return inMemoryTail
 }
@@ -58,11 +61,11 @@ func (a AuthID) appendClaims(b []byte) []byte {
 	b = append(b, `,"realm":`...)
 	b = AppendString(b, a.Realm)
 	b = append(b, `,"sessionId":"`...)
-	if a.Store != JWT || a.Sealed == "" {
+	if a.Store != realm.JWT || a.Sealed == "" {
 		b = hex.AppendEncode(b, a.Journey[:])
 	}
-	b = append(b, a.Store.tail()...)
-	if a.Store == JWT {
+	b = append(b, tailOf(a.Store)...)
+	if a.Store == realm.JWT {
 		b = appendEscaped(b, string(a.Sealed))
 	}
 	b = append(b, `","step":`...)
@@ -193,7 +196,7 @@ func (s *scanner) sessionID(a *AuthID) error {
 	}
 	switch tail := text[len(hexed):]; {
 	case bytes.HasPrefix(tail, []byte(jwtTail)):
-		a.Store, a.Sealed = JWT, Sealed(rest[len(jwtTail)-1:])
+		a.Store, a.Sealed = realm.JWT, Sealed(rest[len(jwtTail)-1:])
 		if a.Sealed != "" {
 			if len(hexed) > 0 {
 				return errClaims
@@ -201,7 +204,7 @@ func (s *scanner) sessionID(a *AuthID) error {
 			return nil
 		}
 	case string(tail) == ctsTail:
-		a.Store = CTS
+		a.Store = realm.CTS
 	}
 	if len(hexed) != hex.EncodedLen(len(a.Journey)) {
 		return errClaims
