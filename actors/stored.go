@@ -162,8 +162,9 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 		b = &ended
 	}
 	p := token.Put{Kind: token.Journey, ID: token.ID(s.id), Seq: s.kept.Seq, Expires: k.lasts(s, b)}
+	raw := b.encode()
 	var err error
-	if p.Body, err = k.sealer.seal(p.Kind, p.ID, b.encode()); err != nil {
+	if p.Body, err = k.sealer.seal(p.Kind, p.ID, raw); err != nil {
 		return err
 	}
 	if len(p.Body) > token.MaxBody {
@@ -181,7 +182,7 @@ func (k byStore) put(ctx context.Context, s *stepping, b *body) error {
 		return unavailable(err)
 	case won:
 		k.counts.storedWrites.Add(1)
-		s.kept = &kept{token.Token{Kind: p.Kind, ID: p.ID, Seq: t.Seq, Index: t.Index, Expires: p.Expires}, b.encode()}
+		s.kept = &kept{token.Token{Kind: p.Kind, ID: p.ID, Seq: t.Seq, Index: t.Index, Expires: p.Expires}, raw}
 		return nil
 	}
 	k.counts.overtaken.Add(1)
