@@ -9,6 +9,7 @@ import (
 
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
 	"sojourn/cts/token"
 )
 
@@ -46,7 +47,7 @@ func (j *Journeys) presents(ref *journey.Ref) bool {
 
 // lists reports whether journeys of a realm that begin now are allowlisted.
 func (j *Journeys) lists(settings *realm.Settings) bool {
-	return settings.Allowlists && j.config.View().Speaks(storesProtocol)
+	return settings.Allowlists && j.config.View().Speaks(placement.StoresProtocol)
 }
 
 // allows has the replicated store agree that the answers to the current step

@@ -8,6 +8,7 @@ import (
 	"sojourn/actors/internal/register"
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
 )
 
 // A journey in the JWT store waits with its client: the reference holds its
@@ -44,14 +45,9 @@ func decodeCarried(raw journey.Carried, names register.Names) (*carried, error) 
 	return &carried{set, state}, nil
 }
 
-// storesProtocol is the first protocol whose members know that journeys may wait
-// elsewhere than in memory, and of allowlisting. Until all members speak it
-// journeys begin as they always did.
-const storesProtocol = 3
-
 // store is where journeys of a realm wait that begin now.
 func (j *Journeys) store(settings *realm.Settings) realm.JourneyStore {
-	if settings.JourneyStore != realm.InMemory && !j.config.View().Speaks(storesProtocol) {
+	if settings.JourneyStore != realm.InMemory && !j.config.View().Speaks(placement.StoresProtocol) {
 		return realm.InMemory
 	}
 	return settings.JourneyStore

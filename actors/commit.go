@@ -78,7 +78,7 @@ func (j *Journeys) end(ctx context.Context, s *stepping, kind bodyKind, e *ended
 	if s.start != nil { // nobody holds a reference to a journey that ended as it started
 		return nil
 	}
-	if !j.config.View().Speaks(storesProtocol) {
+	if !j.config.View().Speaks(placement.StoresProtocol) {
 		e = e.plain()
 	}
 	b := body{kind: kind, step: s.step, digest: s.digest, expires: s.ref.Expires, replicas: s.replicas, end: e}

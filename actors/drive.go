@@ -12,6 +12,7 @@ import (
 
 	"sojourn/actors/journey"
 	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 )
 
@@ -129,7 +130,7 @@ func (j *Journeys) welcome(ctx context.Context, s *stepping) error {
 // administer, and none while there are members that would not know what such a
 // session is.
 func (j *Journeys) holds(settings *realm.Settings, x session.Session) bool {
-	return settings.ClientSideSessions && !x.Admin && j.config.View().Speaks(holderProtocol)
+	return settings.ClientSideSessions && !x.Admin && j.config.View().Speaks(placement.StoresProtocol)
 }
 
 // holding is what the id of a client-side session is made of: its journey and
@@ -140,10 +141,6 @@ func holding(id journey.ID, of session.Principal) [16]byte {
 	sum := sha256.Sum256(append(id[:], strings.ToLower(of.UniversalID)...))
 	return [16]byte(sum[:16])
 }
-
-// holderProtocol is the first protocol whose members know sessions that their
-// holders keep.
-const holderProtocol = 3
 
 // choose has a majority know which answers the session is made of, before it is
 // made: the session's command names the journey and not the step, so that it

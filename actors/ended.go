@@ -49,7 +49,7 @@ func endedOf(s *stepping) *ended {
 	return e
 }
 
-// plain is as much of it as members before storesProtocol can read.
+// plain is as much of it as members before placement.StoresProtocol can read.
 func (e *ended) plain() *ended {
 	less := *e
 	less.cookies, less.replaced, less.transaction = nil, "", false

@@ -57,7 +57,7 @@ func TestHolderSession(t *testing.T) {
 
 // A member of an older release would not know what such a session is.
 func TestNoHolderSessionForOlderMembers(t *testing.T) {
-	m := newHolders(t, holderProtocol-1)
+	m := newHolders(t, placement.StoresProtocol-1)
 	done, err := m.answer(t, m.start(t, "Login").Ref, "demo", "secret")
 	if err != nil || done.Done.Session.ClientSide {
 		t.Errorf("%+v %v", done, err)

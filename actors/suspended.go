@@ -17,6 +17,7 @@ import (
 	"sojourn/actors/journey"
 	"sojourn/actors/node"
 	"sojourn/actors/realm"
+	"sojourn/cluster/placement"
 	"sojourn/cts/session"
 	"sojourn/cts/token"
 )
@@ -92,7 +93,7 @@ func (s suspending) proof(id journey.SuspendedID) node.Cookie {
 // suspendingEnv completes the environment of a step with what a suspension needs.
 func (j *Journeys) suspendingEnv(env *journey.Env, id journey.ID, answers digest) {
 	env.Suspending, env.Journey, env.Answers, env.LoginPage = j, id, answers, j.config.LoginPage
-	if !j.config.View().Speaks(storesProtocol) {
+	if !j.config.View().Speaks(placement.StoresProtocol) {
 		env.NotSuspending = errOlderMembers
 	}
 }

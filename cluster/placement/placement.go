@@ -113,6 +113,11 @@ const Protocol = 3
 // journeys.
 const ReplicaProtocol = 2
 
+// StoresProtocol is the first protocol whose members know of journeys that wait
+// elsewhere than in memory or are allowlisted, of sessions that their holders keep,
+// and of generations of keys. Until all members speak it none of these begins.
+const StoresProtocol = 3
+
 // Replicas appends to set the ids of the first n members for key that may hold
 // replicas, the first by rank first: those that speak ReplicaProtocol and are
 // neither draining nor starting, then, as long as these are too few, those that

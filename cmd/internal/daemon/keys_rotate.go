@@ -16,9 +16,6 @@ import (
 	"sojourn/http/rest"
 )
 
-// rotatesKeys is the first protocol whose members know of generations of keys.
-const rotatesKeys = 3
-
 // realms are the settings of realms.
 type realms interface {
 	Realm(ctx context.Context, r realm.Name) (*realm.Settings, error)
@@ -138,7 +135,7 @@ func (k *keeper) eachRealm(ctx context.Context, do func(*realm.Settings)) error 
 // that the present one has some for, and for more. Of two that do so at once
 // both return when the same generation is active.
 func (k *keeper) rotate(ctx context.Context, p keyring.Purpose, keep time.Duration, more ...clientside.Algorithm) (keyring.Ring, error) {
-	if view := k.view(); !view.Speaks(rotatesKeys) {
+	if view := k.view(); !view.Speaks(placement.StoresProtocol) {
 		return keyring.Ring{}, &session.UnavailableError{Reason: "a member of an older release is in the cluster", RetryAfter: time.Minute}
 	}
 	var private map[clientside.Algorithm][]byte

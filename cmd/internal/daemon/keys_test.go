@@ -426,7 +426,7 @@ func TestRotateRefuses(t *testing.T) {
 		t.Errorf("one generation too many: %v", err)
 	}
 	none := time.Duration(0)
-	old := placement.NewView(1, placement.Member{ID: "old", Protocol: rotatesKeys - 1})
+	old := placement.NewView(1, placement.Member{ID: "old", Protocol: placement.StoresProtocol - 1})
 	k.view = func() placement.View { return old }
 	var unavailable *session.UnavailableError
 	if _, err := k.Rotate(t.Context(), nil, &none); !errors.As(err, &unavailable) {
