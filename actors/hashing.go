@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sojourn/actors/arena"
 	"sojourn/actors/identity"
 )
 
@@ -17,7 +18,8 @@ import (
 type HashingConfig struct {
 	// Workers is how many hashes are computed at the same time. Zero means
 	// GOMAXPROCS: hashing uses a whole core each. Each may hold as much memory
-	// as identity.MaxCost allows, 19 MiB at the default parameters.
+	// as identity.MaxCost allows, 19 MiB at the default parameters, and what
+	// arena.Arenas keep for the next.
 	Workers int
 	// Queue is how many callers may wait for a worker. Zero means 64 for each
 	// worker, which at the default parameters is a wait of about two seconds.
@@ -45,13 +47,13 @@ type Hashing struct {
 	rand    io.Reader
 	queue   int
 	workers int
+	arenas  arena.Arenas
 
 	mu      sync.Mutex
 	idle    *sync.Cond   // signalled when Busy falls
 	waiting [2]list.List // of *hashTurn by rank, the oldest first
 	closed  bool
 	counts  HashingMetrics
-	ballast ballast
 }
 
 // HashingMetrics is what a Hashing has done so far, and does now.
@@ -129,14 +131,14 @@ func (h *Hashing) Params() identity.Params { return h.params }
 // Verify is identity.Verify in turn. Beside its errors there are
 // identity.ErrOverloaded when the queue is full, identity.ErrUnavailable after
 // Close, and ctx's own; all three mean that nothing is known of the password.
-// What identity.Verify refuses takes no place in the queue.
+// What identity.Prepare refuses takes no place in the queue.
 func (h *Hashing) Verify(ctx context.Context, hash identity.Hash, password identity.Secret) (bool, error) {
-	if err := identity.Verifiable(hash, password); err != nil {
+	verification, err := identity.Prepare(hash, password)
+	if err != nil {
 		return false, err
 	}
 	var ok bool
-	var err error
-	if refused := h.do(ctx, func() { ok, err = identity.Verify(hash, password) }); refused != nil {
+	if refused := h.do(ctx, func() { ok, err = verification.Run(h.arenas.Argon2id) }); refused != nil {
 		return false, refused
 	}
 	return ok, err
@@ -180,7 +182,6 @@ func (h *Hashing) begin(ctx context.Context) error {
 		return fmt.Errorf("hash a password: %w", identity.ErrUnavailable)
 	case h.counts.Busy < h.workers:
 		h.counts.Busy++
-		h.load()
 		h.mu.Unlock()
 		return nil
 	case h.full() && (rank == newcomer || !h.putOut()):
@@ -275,7 +276,6 @@ func (h *Hashing) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	h.drop()
 	for rank := range h.waiting {
 		queue := &h.waiting[rank]
 		for place := queue.Front(); place != nil; place = queue.Front() {

@@ -32,6 +32,14 @@ func (p Params) Check() error {
 	return p.cost().check()
 }
 
+// Argon2id derives size bytes from a password with argon2id.
+type Argon2id func(p Params, password, salt []byte, size uint32) []byte
+
+// idKey is an Argon2id in memory of its own.
+func idKey(p Params, password, salt []byte, size uint32) []byte {
+	return argon2.IDKey(password, salt, p.Time, p.Memory, p.Threads, size)
+}
+
 // argon2Pass is what one pass over one KiB takes.
 const argon2Pass = 650 * time.Nanosecond
 
@@ -95,14 +103,15 @@ func (h argon2Hash) cost() Cost { return h.params.cost() }
 
 func (h argon2Hash) longest() int { return MaxPassword }
 
-func (h argon2Hash) verify(password Secret) (bool, error) {
-	derive := argon2.IDKey
-	if h.kind == argon2i {
-		derive = argon2.Key
-	}
+func (h argon2Hash) verify(password Secret, derive Argon2id) (bool, error) {
 	p := h.params
 	size := uint32(len(h.digest)) //nolint:gosec // at most maxDigest
-	got := derive([]byte(password), h.salt, p.Time, p.Memory, p.Threads, size)
+	var got []byte
+	if h.kind == argon2i {
+		got = argon2.Key([]byte(password), h.salt, p.Time, p.Memory, p.Threads, size)
+	} else {
+		got = derive(p, []byte(password), h.salt, size)
+	}
 	return subtle.ConstantTimeCompare(got, h.digest) == 1, nil
 }
 
@@ -114,7 +123,7 @@ func makeArgon2id(password Secret, p Params, rand io.Reader) (Hash, error) {
 	if _, err := io.ReadFull(rand, salt); err != nil {
 		return "", fmt.Errorf("read a salt: %w", err)
 	}
-	digest := argon2.IDKey([]byte(password), salt, p.Time, p.Memory, p.Threads, madeDigest)
+	digest := idKey(p, []byte(password), salt, madeDigest)
 	b64 := base64.RawStdEncoding
 	return Hash(fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2id, argon2.Version,
 		p.Memory, p.Time, p.Threads, b64.EncodeToString(salt), b64.EncodeToString(digest))), nil

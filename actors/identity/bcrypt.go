@@ -58,7 +58,7 @@ func (h bcryptHash) cost() Cost {
 
 func (h bcryptHash) longest() int { return bcryptPassword }
 
-func (h bcryptHash) verify(password Secret) (bool, error) {
+func (h bcryptHash) verify(password Secret, _ Argon2id) (bool, error) {
 	err := bcrypt.CompareHashAndPassword(h.text, []byte(password))
 	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, nil

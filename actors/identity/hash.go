@@ -72,7 +72,7 @@ type scheme interface {
 	longest() int
 	// verify compares in constant time. Its error is a fault of the hash
 	// function itself.
-	verify(password Secret) (bool, error)
+	verify(password Secret, derive Argon2id) (bool, error)
 }
 
 // CheckPassword reports whether a text can be a password at all: 1 to
@@ -95,10 +95,17 @@ func CheckPassword(password Secret) error {
 	return nil
 }
 
-// Verify reports whether password is the one that h was made of. A wrong
-// password is no error. ErrPassword, ErrHash and ErrCost come back before any
-// hashing is done; bcrypt reads 72 bytes of a password, and a longer one is
-// ErrPassword rather than cut off in silence.
+// Verification is a password and the hash that it is compared with, both
+// understood.
+type Verification struct {
+	scheme   scheme
+	password Secret
+}
+
+// Prepare reads a hash to verify a password by. It costs no hashing.
+// ErrPassword, ErrHash and ErrCost say that there is nothing to compare; bcrypt
+// reads 72 bytes of a password, and a longer one is ErrPassword rather than cut
+// off in silence.
 //
 // Understood are argon2id and argon2i as PHC strings, bcrypt ($2a, $2b, $2y),
 // scrypt and PBKDF2 as passlib writes them, and the directory forms
@@ -106,37 +113,35 @@ func CheckPassword(password Secret) error {
 // Hashes without a work factor ({SSHA} and its family, {SHA}, {MD5}, {CRYPT})
 // are refused: whoever reads such a hash has the password the same day, so its
 // user needs a new password rather than an import.
-func Verify(h Hash, password Secret) (bool, error) {
-	s, err := parseFor(h, password)
-	if err != nil {
-		return false, err
-	}
-	return s.verify(password)
-}
-
-// Verifiable returns the ErrPassword, ErrHash or ErrCost with which Verify
-// would refuse. It costs no hashing.
-func Verifiable(h Hash, password Secret) error {
-	_, err := parseFor(h, password)
-	return err
-}
-
-func parseFor(h Hash, password Secret) (scheme, error) {
+func Prepare(h Hash, password Secret) (Verification, error) {
 	if err := CheckPassword(password); err != nil {
-		return nil, err
+		return Verification{}, err
 	}
 	s, err := parse(h)
 	if err != nil {
-		return nil, err
+		return Verification{}, err
 	}
 	if len(password) > s.longest() {
-		return nil, fmt.Errorf("%w: %d bytes, and its hash takes %d", ErrPassword, len(password), s.longest())
+		return Verification{}, fmt.Errorf("%w: %d bytes, and its hash takes %d", ErrPassword, len(password), s.longest())
 	}
-	return s, nil
+	return Verification{scheme: s, password: password}, nil
 }
 
-// Check reports whether h can be stored: whether Verify understands it and may
-// spend what it costs.
+// Run hashes the password, with derive where the hash is argon2id, and reports
+// whether it is the one that the hash was made of. A wrong password is no error.
+func (v Verification) Run(derive Argon2id) (bool, error) { return v.scheme.verify(v.password, derive) }
+
+// Verify is Prepare and Run.
+func Verify(h Hash, password Secret) (bool, error) {
+	v, err := Prepare(h, password)
+	if err != nil {
+		return false, err
+	}
+	return v.Run(idKey)
+}
+
+// Check reports whether h can be stored: whether Prepare understands it and a
+// verification may spend what it costs.
 func Check(h Hash) error {
 	_, err := parse(h)
 	return err

@@ -107,7 +107,7 @@ func (h pbkdf2Hash) cost() Cost {
 
 func (h pbkdf2Hash) longest() int { return MaxPassword }
 
-func (h pbkdf2Hash) verify(password Secret) (bool, error) {
+func (h pbkdf2Hash) verify(password Secret, _ Argon2id) (bool, error) {
 	got, err := h.derive(string(password))
 	if err != nil {
 		return false, fmt.Errorf("derive with PBKDF2: %w", err)

@@ -52,7 +52,7 @@ func (h scryptHash) cost() Cost {
 
 func (h scryptHash) longest() int { return MaxPassword }
 
-func (h scryptHash) verify(password Secret) (bool, error) {
+func (h scryptHash) verify(password Secret, _ Argon2id) (bool, error) {
 	got, err := scrypt.Key([]byte(password), h.salt, 1<<h.ln, int(h.r), int(h.p), len(h.digest))
 	if err != nil {
 		return false, fmt.Errorf("derive with scrypt: %w", err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"sojourn/actors/arena"
 	"sojourn/actors/identity"
 )
 
@@ -241,12 +242,17 @@ func yardstick(size int) []byte {
 	return []byte(head + strings.Repeat("x", max(0, size-len(head)-len(tail))) + tail)
 }
 
-// Hash verifies a password in this process: what no login with that hash can
-// do without.
+// Hash verifies a password in this process, as a member does: what no login with
+// that hash can do without.
 func Hash(name string, pid, workers int, h identity.Hash, password identity.Secret) Subject {
+	var arenas arena.Arenas
 	return Subject{Name: name, PIDs: []int{pid}, Workers: workers, bare: true, prepare: func(context.Context) (operation, error) {
+		verification, err := identity.Prepare(h, password)
+		if err != nil {
+			return operation{}, fmt.Errorf("prepare the hash: %w", err)
+		}
 		return operation{close: func() {}, do: func(context.Context) error {
-			ok, err := identity.Verify(h, password)
+			ok, err := verification.Run(arenas.Argon2id)
 			if err == nil && !ok {
 				err = errors.New("the hash does not match its password")
 			}

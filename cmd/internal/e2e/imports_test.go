@@ -51,8 +51,9 @@ func layers() map[string][]string {
 		"http/wire":                  {"actors/callback", "actors/realm"},
 		"cmd/internal/secret":        {},
 
-		"actors":             append(pureCore, "cts/session", "cts/token", "cts/clientside", "cluster/placement", "actors/internal/*"),
+		"actors":             append(pureCore, "actors/arena", "cts/session", "cts/token", "cts/clientside", "cluster/placement", "actors/internal/*"),
 		"actors/internal/*":  pureCore,
+		"actors/arena":       {"actors/identity"},
 		"actors/ldap":        {"actors/identity", "actors/realm"},
 		"cluster":            {"cluster/placement"},
 		"cluster/simnet":     {},
@@ -65,7 +66,7 @@ func layers() map[string][]string {
 		"http/webhook":       {"actors/realm", "cts/session"},
 		"http/login":         {},
 		"http/console":       {},
-		"cmd/internal/bench": {"http/client", "http/wire", "actors/identity"},
+		"cmd/internal/bench": {"http/client", "http/wire", "actors/identity", "actors/arena"},
 		"cmd/internal/chaos": {"http/client", "http/wire", "cmd/internal/chaos/*"},
 
 		"cmd/internal/chaos/history": {},
