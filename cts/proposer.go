@@ -25,12 +25,6 @@ const (
 	// is one. Each entry has a price for all of them, so what comes meanwhile
 	// gathers in the next.
 	maxFlying = 3
-	// Then an entry also waits, if the one before it packed many commands: until
-	// each writer that is known of has one in it, or enough of them, but for no
-	// longer than gatherTime. Few writers are never held up.
-	gatherTime = time.Millisecond
-	many       = 4
-	enough     = 64
 )
 
 // proposal is one command on its way through the log.
@@ -73,9 +67,13 @@ type proposer struct {
 	// landed is closed when everything that was proposed has come to an end.
 	landed chan struct{}
 	group  sync.WaitGroup
-	// filled is sent to when an entry that lingers has enough.
+	// under is how many commands wait or are on their way, most the highest that
+	// it was since the last entry.
+	under, most atomic.Int64
+	// filled is sent to when an entry that lingers has all that is to be expected:
+	// when target commands are under way, 0 while none lingers.
 	filled chan struct{}
-	target atomic.Int64 // how many in the queue are enough; 0 while none lingers
+	target atomic.Int64
 
 	// term is the one in which this member leads and is up to date, 0 while it
 	// does not. What is decided in one term is only carried out in it.
@@ -97,7 +95,7 @@ func newProposer(r *raft.Raft) *proposer {
 	p.group.Go(func() { p.pack(flights, slots) })
 	p.group.Go(func() {
 		defer close(p.landed)
-		land(flights, slots)
+		p.land(flights, slots)
 	})
 	return p
 }
@@ -119,13 +117,21 @@ func (p *proposer) propose(data []byte, term uint64, release func()) *proposal {
 	}
 	select {
 	case p.queue <- w:
-		if t := p.target.Load(); t > 0 && int64(len(p.queue)) >= t {
-			signal(p.filled)
-		}
+		p.came()
 	default:
 		w.end(outcome{err: unavailable("%d writes are waiting", maxWaiting)})
 	}
 	return w
+}
+
+// came counts a command that is in the queue.
+func (p *proposer) came() {
+	under := p.under.Add(1)
+	for most := p.most.Load(); under > most && !p.most.CompareAndSwap(most, under); most = p.most.Load() {
+	}
+	if t := p.target.Load(); t > 0 && under >= t {
+		signal(p.filled)
+	}
 }
 
 // wait returns what a command came to, or that it is not known when ctx ends.
@@ -167,7 +173,7 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 	defer close(p.ended)
 	defer p.refuse()
 	var kept *proposal // did not fit
-	last := 0          // how many commands the last entry packed
+	var pace pace
 	for {
 		first := kept
 		if first == nil {
@@ -178,9 +184,7 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 			}
 		}
 		share := p.share()
-		flew := len(slots) > 0
-		lingers := share > 1 && last >= many && kept == nil
-		if !p.room(slots, share) || lingers && !p.linger(last, flew) {
+		if !p.room(slots, share) || kept == nil && !p.linger(pace.gathers()) {
 			first.end(outcome{err: unavailable("closing")})
 			return
 		}
@@ -192,7 +196,7 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 			entry.Commands[i] = w.data
 			size += len(w.data) + 4
 		}
-		last = len(packed)
+		pace.flown(time.Now(), len(packed), int(p.most.Swap(p.under.Load())))
 		p.entries.Add(1)
 		p.commands.Add(uint64(len(packed)))
 		flights <- flying{p.raft.Apply(command.AppendEntry(make([]byte, 0, size), entry), 0), packed, share}
@@ -212,22 +216,19 @@ func (p *proposer) room(slots chan<- struct{}, share int) bool {
 	return true
 }
 
-// linger lets more commands gather: until each writer that is known of has one
-// waiting. These are those of the last entry, and if it was on its way until now,
-// those that have come meanwhile. It is false when the proposer ends.
-func (p *proposer) linger(last int, flew bool) bool {
-	target := last - 1 // beside the first
-	if flew {
-		target += 1 + len(p.queue)
+// linger lets commands gather until so many are under way. It is false when the
+// proposer ends.
+func (p *proposer) linger(target int) bool {
+	if target <= 1 {
+		return true
 	}
-	target = min(target, enough)
 	select {
 	case <-p.filled: // too late for the entry before
 	default:
 	}
 	p.target.Store(int64(target))
 	defer p.target.Store(0)
-	if len(p.queue) >= target {
+	if p.under.Load() >= int64(target) {
 		return true
 	}
 	timer := time.NewTimer(gatherTime)
@@ -273,7 +274,7 @@ func (p *proposer) refuse() {
 }
 
 // land hands the outcomes of entries to those who wait for them.
-func land(flights <-chan flying, slots <-chan struct{}) {
+func (p *proposer) land(flights <-chan flying, slots <-chan struct{}) {
 	for f := range flights {
 		err := f.future.Error()
 		var results fsm.Results
@@ -283,6 +284,7 @@ func land(flights <-chan flying, slots <-chan struct{}) {
 				results.Err = errors.New("no result")
 			}
 		}
+		p.under.Add(-int64(len(f.packed)))
 		for i, w := range f.packed {
 			switch {
 			case err != nil:
