@@ -58,10 +58,11 @@ type answer struct {
 
 // journeyActor takes one journey's messages one after the other while there
 // are any: nobody else at this member writes the journey's records. The
-// journey itself is in its slot.
+// journey itself is in its slot. When all are answered it may be given another
+// journey's, so nothing but id outlives a journey here.
 type journeyActor struct {
 	j  *Journeys
-	id journey.ID // set by the first message
+	id journey.ID // of the message before
 
 	// The step in hand, nil between steps, and what came while it was.
 	now   *stepping

@@ -10,9 +10,11 @@ import (
 	"sojourn/cts/session"
 )
 
-// gateway activates journey actors on demand and lets them go again. It knows
-// for each active journey how many of its messages are unanswered; when none
-// is, the actor can be stopped and no message can be lost in its mailbox.
+// gateway activates journeys on demand and lets them go again. It knows for each
+// active journey how many of its messages are unanswered; when none is, its actor
+// can have another journey, and no message can be lost in its mailbox. An actor
+// between two journeys is parked: making one and unmaking it costs more than most
+// steps.
 type gateway struct {
 	root   *actor.RootContext
 	props  *actor.Props
@@ -21,9 +23,13 @@ type gateway struct {
 
 const gatewayShards = 64
 
+// maxParked bounds the parked actors of a shard.
+const maxParked = 16
+
 type gatewayShard struct {
 	sync.Mutex
 	active map[journey.ID]*activation
+	parked []*actor.PID
 }
 
 // activation is a journey's actor, or nil and what was sent to it while somebody
@@ -56,6 +62,17 @@ const maxUnanswered = 64
 // errCrowded is the answer to a message beyond that.
 var errCrowded = &session.UnavailableError{Reason: "too many requests wait for one journey", RetryAfter: time.Second}
 
+// actor returns an actor for a journey. The shard is locked.
+func (g *gateway) actor(s *gatewayShard) *actor.PID {
+	last := len(s.parked) - 1
+	if last < 0 {
+		return g.root.Spawn(g.props)
+	}
+	pid := s.parked[last]
+	s.parked = s.parked[:last]
+	return pid
+}
+
 // deliver hands a message to the journey's actor, which will call settle once
 // its record is committed and then answer replyTo.
 func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
@@ -63,7 +80,7 @@ func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
 	s.Lock()
 	a, ok := s.active[id]
 	if !ok {
-		a = &activation{pid: g.root.Spawn(g.props)}
+		a = &activation{pid: g.actor(s)}
 		s.active[id] = a
 	}
 	if a.unanswered >= maxUnanswered {
@@ -82,21 +99,26 @@ func (g *gateway) deliver(id journey.ID, message any, replyTo *actor.PID) {
 	g.root.RequestWithCustomSender(pid, message, replyTo)
 }
 
-// settle notes that n messages are as good as answered and passivates the actor
-// when none is left. Another message may bring the journey back at once: what
-// it must know is in the record by then.
+// settle notes that n messages are as good as answered and passivates the journey
+// when none is left: its actor may be given another one. Another message may bring
+// the journey back at once: what it must know is in the record by then.
 func (g *gateway) settle(id journey.ID, n int) {
 	s := g.shard(id)
 	s.Lock()
 	a := s.active[id]
 	a.unanswered -= n
-	idle := a.unanswered == 0
-	if idle {
+	var over *actor.PID
+	if a.unanswered == 0 {
 		delete(s.active, id)
+		if len(s.parked) < maxParked {
+			s.parked = append(s.parked, a.pid)
+		} else {
+			over = a.pid
+		}
 	}
 	s.Unlock()
-	if idle {
-		g.root.Stop(a.pid)
+	if over != nil {
+		g.root.Stop(over)
 	}
 }
 
@@ -125,7 +147,7 @@ func (g *gateway) release(id journey.ID) {
 		s.Unlock()
 		return
 	}
-	a.pid, a.held = g.root.Spawn(g.props), nil
+	a.pid, a.held = g.actor(s), nil
 	pid := a.pid
 	s.Unlock()
 	for _, d := range held {

@@ -44,3 +44,28 @@ func TestCrowdedJourney(t *testing.T) {
 		}
 	})
 }
+
+// Journeys that come one after the other have the same few actors, and each its
+// own answers.
+func TestActorsAreReused(t *testing.T) {
+	m := newMember(t, time.Now)
+	for range 20 * gatewayShards {
+		first := m.start(t, "Steps")
+		second, err := m.answer(t, first.Ref, "demo")
+		if err != nil || second.Ref.Journey != first.Ref.Journey {
+			t.Fatalf("a name: %+v, %v", second, err)
+		}
+		if _, err := m.answer(t, first.Ref, "other"); err == nil {
+			t.Fatal("two names for one journey")
+		}
+	}
+	g := m.gateway
+	for i := range g.shards {
+		s := &g.shards[i]
+		s.Lock()
+		if len(s.active) > 0 || len(s.parked) > 1 {
+			t.Errorf("shard %d has %d active journeys and %d parked actors", i, len(s.active), len(s.parked))
+		}
+		s.Unlock()
+	}
+}
