@@ -3,7 +3,6 @@ package cts
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,11 +19,6 @@ const (
 	// maxTogether and maxTogetherBytes bound what one log entry packs.
 	maxTogether      = 256
 	maxTogetherBytes = 256 << 10
-	// maxFlying is how many log entries are on their way at once while no other
-	// member takes the log: while one is flushed the next gathers. With others it
-	// is one. Each entry has a price for all of them, so what comes meanwhile
-	// gathers in the next.
-	maxFlying = 3
 )
 
 // proposal is one command on its way through the log.
@@ -57,16 +51,15 @@ func (p *proposal) end(o outcome) {
 	p.done <- o // has room for it
 }
 
-// proposer packs waiting commands into log entries, so that many share one
-// flush of the disk.
+// proposer packs waiting commands into log entries, so that many share one flush
+// of the disk. One entry is on its way at a time: what comes meanwhile gathers in
+// the next.
 type proposer struct {
 	raft  *raft.Raft
 	queue chan *proposal
 	stop  chan struct{} // closed to end
-	ended chan struct{} // closed when nothing is queued any more
-	// landed is closed when everything that was proposed has come to an end.
-	landed chan struct{}
-	group  sync.WaitGroup
+	ended chan struct{} // closed when everything that was proposed has come to an end
+
 	// under is how many commands wait or are on their way, most the highest that
 	// it was since the last entry.
 	under, most atomic.Int64
@@ -82,28 +75,17 @@ type proposer struct {
 	entries, commands atomic.Uint64
 }
 
-type flying struct {
-	future raft.ApplyFuture
-	packed []*proposal
-	slots  int // that it takes of maxFlying
-}
-
 func newProposer(r *raft.Raft) *proposer {
-	p := &proposer{raft: r, queue: make(chan *proposal, maxWaiting), stop: make(chan struct{}), ended: make(chan struct{}), landed: make(chan struct{}), filled: make(chan struct{}, 1)}
-	flights := make(chan flying, maxFlying)
-	slots := make(chan struct{}, maxFlying)
-	p.group.Go(func() { p.pack(flights, slots) })
-	p.group.Go(func() {
-		defer close(p.landed)
-		p.land(flights, slots)
-	})
+	p := &proposer{raft: r, queue: make(chan *proposal, maxWaiting), stop: make(chan struct{}), ended: make(chan struct{}), filled: make(chan struct{}, 1)}
+	go p.run()
 	return p
 }
 
-// close ends the proposer; what waits is refused. raft must be shut down first.
+// close ends the proposer; what waits is refused. raft must be shut down first: it
+// answers what is on its way.
 func (p *proposer) close() {
 	close(p.stop)
-	p.group.Wait()
+	<-p.ended
 }
 
 // propose queues a command that was decided in a term.
@@ -150,7 +132,7 @@ func (p *proposer) wait(ctx context.Context, w *proposal) (done, error) {
 		select {
 		case o := <-w.done:
 			return o.done, o.err
-		case <-p.landed:
+		default: // it came into the queue too late to be refused
 			return done{}, unavailable("closing")
 		}
 	}
@@ -160,16 +142,8 @@ func unknown(reason string) error {
 	return &session.UnavailableError{Reason: reason, Unknown: true, RetryAfter: retryAfter}
 }
 
-// share is how many of the slots an entry takes.
-func (p *proposer) share() int {
-	if len(p.raft.GetConfiguration().Configuration().Servers) > 1 {
-		return maxFlying
-	}
-	return 1
-}
-
-func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
-	defer close(flights)
+// run takes commands through the log, entry by entry, until the proposer ends.
+func (p *proposer) run() {
 	defer close(p.ended)
 	defer p.refuse()
 	var kept *proposal // did not fit
@@ -182,38 +156,29 @@ func (p *proposer) pack(flights chan<- flying, slots chan<- struct{}) {
 			case <-p.stop:
 				return
 			}
+			if !p.linger(pace.gathers()) {
+				first.end(outcome{err: unavailable("closing")})
+				return
+			}
 		}
-		share := p.share()
-		if !p.room(slots, share) || kept == nil && !p.linger(pace.gathers()) {
-			first.end(outcome{err: unavailable("closing")})
-			return
-		}
-		packed := []*proposal{first}
-		packed, kept = p.gather(packed)
-		entry := command.Entry{Term: first.term, Commands: make([][]byte, len(packed))}
-		size := 16
-		for i, w := range packed {
-			entry.Commands[i] = w.data
-			size += len(w.data) + 4
-		}
+		var packed []*proposal
+		packed, kept = p.gather(first)
 		pace.flown(time.Now(), len(packed), int(p.most.Swap(p.under.Load())))
 		p.entries.Add(1)
 		p.commands.Add(uint64(len(packed)))
-		flights <- flying{p.raft.Apply(command.AppendEntry(make([]byte, 0, size), entry), 0), packed, share}
+		p.land(p.raft.Apply(pack(packed), 0), packed)
 	}
 }
 
-// room waits for slots; meanwhile more commands gather. It is false when the
-// proposer ends.
-func (p *proposer) room(slots chan<- struct{}, share int) bool {
-	for range share {
-		select {
-		case slots <- struct{}{}:
-		case <-p.stop:
-			return false
-		}
+// pack is the log entry of commands.
+func pack(packed []*proposal) []byte {
+	entry := command.Entry{Term: packed[0].term, Commands: make([][]byte, len(packed))}
+	size := 16
+	for i, w := range packed {
+		entry.Commands[i] = w.data
+		size += len(w.data) + 4
 	}
-	return true
+	return command.AppendEntry(make([]byte, 0, size), entry)
 }
 
 // linger lets commands gather until so many are under way. It is false when the
@@ -243,9 +208,10 @@ func (p *proposer) linger(target int) bool {
 	}
 }
 
-// gather adds to packed what waits and fits. It returns what does not.
-func (p *proposer) gather(packed []*proposal) (all []*proposal, kept *proposal) {
-	size := len(packed[0].data)
+// gather adds to the first what waits and fits. It returns what does not.
+func (p *proposer) gather(first *proposal) (packed []*proposal, kept *proposal) {
+	packed = []*proposal{first}
+	size := len(first.data)
 	for len(packed) < maxTogether {
 		select {
 		case next := <-p.queue:
@@ -273,32 +239,27 @@ func (p *proposer) refuse() {
 	}
 }
 
-// land hands the outcomes of entries to those who wait for them.
-func (p *proposer) land(flights <-chan flying, slots <-chan struct{}) {
-	for f := range flights {
-		err := f.future.Error()
-		var results fsm.Results
-		if err == nil {
-			var ok bool
-			if results, ok = f.future.Response().(fsm.Results); !ok {
-				results.Err = errors.New("no result")
-			}
+// land waits for an entry and hands the outcomes to those who wait for them.
+func (p *proposer) land(future raft.ApplyFuture, packed []*proposal) {
+	err := future.Error()
+	p.under.Add(-int64(len(packed)))
+	var results fsm.Results
+	if err == nil {
+		var ok bool
+		if results, ok = future.Response().(fsm.Results); !ok {
+			results.Err = errors.New("no result")
 		}
-		p.under.Add(-int64(len(f.packed)))
-		for i, w := range f.packed {
-			switch {
-			case err != nil:
-				w.end(outcome{err: proposalError(err)})
-			case results.Err != nil:
-				w.end(outcome{err: unknown("the write could not be carried out")})
-			case errors.Is(results.Each[i].Err, command.ErrStale):
-				w.end(outcome{err: elsewhere("the leader has changed")})
-			default:
-				w.end(outcome{done: done{results.Each[i], place{w.term, f.future.Index()}}})
-			}
-		}
-		for range f.slots {
-			<-slots
+	}
+	for i, w := range packed {
+		switch {
+		case err != nil:
+			w.end(outcome{err: proposalError(err)})
+		case results.Err != nil:
+			w.end(outcome{err: unknown("the write could not be carried out")})
+		case errors.Is(results.Each[i].Err, command.ErrStale):
+			w.end(outcome{err: elsewhere("the leader has changed")})
+		default:
+			w.end(outcome{done: done{results.Each[i], place{w.term, future.Index()}}})
 		}
 	}
 }

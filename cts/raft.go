@@ -33,8 +33,7 @@ func (s *Store) raftConfig() *raft.Config {
 	c.HeartbeatTimeout = c.ElectionTimeout // electNow shortens it
 	c.LeaderLeaseTimeout = s.slow(leaderTimeout)
 	c.CommitTimeout = commitTimeout
-	c.MaxAppendEntries = 64
-	c.BatchApplyCh = true
+	c.MaxAppendEntries = 64 // and no BatchApplyCh: what lies in that buffer when raft is shut down is never answered
 	c.NoSnapshotRestoreOnStart = true
 	c.ShutdownOnRemove = false
 	c.NoLegacyTelemetry = true
