@@ -48,9 +48,63 @@ func (d *digester) of(answers []callback.Answer) (digest, error) {
 		w.text.Reset()
 		w.hash.Reset()
 	}()
-	if err := json.NewEncoder(&w.text).Encode(answers); err != nil {
+	if err := w.write(answers); err != nil {
 		return digest{}, err
 	}
 	w.hash.Write(w.text.Bytes())
 	return digest(w.hash.Sum(w.sum[:0])[:16]), nil
+}
+
+// write writes answers as encoding/json does, which members of other releases use
+// throughout. What nearly all clients send needs none of its rules.
+func (w *digestWork) write(answers []callback.Answer) error {
+	if !plain(answers) {
+		return json.NewEncoder(&w.text).Encode(answers) //nolint:wrapcheck // as of's own
+	}
+	text := append(w.text.AvailableBuffer(), '[')
+	for i, a := range answers {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, `{"Type":"`...), a.Type...), `","Values":[`...)
+		for i, v := range a.Values {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = append(append(append(text, '"'), v.(string)...), '"') //nolint:forcetypeassert // plain
+		}
+		text = append(text, "]}"...)
+	}
+	w.text.Write(append(text, "]\n"...))
+	return nil
+}
+
+// plain reports whether all values are texts, and all texts of characters that
+// stand for themselves in JSON.
+func plain(answers []callback.Answer) bool {
+	if answers == nil {
+		return false
+	}
+	for _, a := range answers {
+		if a.Values == nil || !literal(string(a.Type)) {
+			return false
+		}
+		for _, v := range a.Values {
+			if text, ok := v.(string); !ok || !literal(text) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// literal reports whether encoding/json writes a text as it is.
+func literal(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
 }

@@ -2,12 +2,49 @@ package actors
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"sojourn/actors/callback"
 )
+
+// What is digested is the JSON of answers, whichever way it was written: members
+// of other releases write it with encoding/json.
+func TestDigestOfJSON(t *testing.T) {
+	check := func(t interface{ Fatalf(string, ...any) }, answers []callback.Answer) {
+		var want bytes.Buffer
+		var got digestWork
+		fault := json.NewEncoder(&want).Encode(answers)
+		if err := got.write(answers); fault != nil || err != nil || got.text.String() != want.String() {
+			t.Fatalf("wrote %q, %v; want %q, %v", got.text.String(), err, want.String(), fault)
+		}
+	}
+	for c := range 256 {
+		for _, text := range []string{string([]byte{byte(c)}), string(rune(c)), "demo" + string(rune(0x2000+c))} {
+			check(t, []callback.Answer{{Type: callback.Name, Values: []any{text}}, {Type: callback.Type(text), Values: []any{}}})
+		}
+	}
+	text := rapid.String()
+	value := rapid.OneOf(rapid.Map(text, func(s string) any { return s }), rapid.SampledFrom([]any{nil, true, 1.5, []any{"a"}, map[string]any{"b": "<"}}))
+	answer := rapid.Custom(func(t *rapid.T) callback.Answer {
+		a := callback.Answer{Type: callback.Type(text.Draw(t, "type"))}
+		if rapid.Bool().Draw(t, "values") {
+			a.Values = rapid.SliceOfN(value, 0, 3).Draw(t, "of")
+		}
+		return a
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		var answers []callback.Answer
+		if rapid.Bool().Draw(t, "answers") {
+			answers = rapid.SliceOfN(answer, 0, 3).Draw(t, "of")
+		}
+		check(t, answers)
+	})
+}
 
 // Equal answers have one digest under one key, however many are digested at
 // the same time; other answers and other keys have another.
