@@ -87,8 +87,11 @@ func (c *Catalog) planOfWanted(ctx context.Context, r realm.Name, w journey.Want
 // false for the name of a tree.
 func (c *Catalog) choice(ctx context.Context, r realm.Name, name string) (p *plan, is bool, err error) {
 	trees, is, err := journey.ReadChoice(name)
-	if !is || err != nil {
-		return nil, is, errors.Join(err, journey.ErrNoTree)
+	if !is {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, true, errors.Join(err, journey.ErrNoTree)
 	}
 	plans := make([]*journey.Plan, len(trees))
 	for i, t := range trees {

@@ -83,7 +83,7 @@ func Advance(p *Plan, s State, in Input, env Env) (State, Step, error) {
 		}
 	}
 	step, err := r.loop()
-	if malformed(err) {
+	if err != nil && malformed(err) {
 		return s, nil, err
 	}
 	next, step := r.finish(step, err)
