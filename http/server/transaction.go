@@ -10,8 +10,12 @@ import (
 	"sync/atomic"
 )
 
-// transactionHeader carries a transaction id, as AM names it.
-const transactionHeader = "X-ForgeRock-TransactionId"
+// transactionHeader carries a transaction id, as AM names it; transactionKey is the
+// name under which net/http has it.
+const (
+	transactionHeader = "X-ForgeRock-TransactionId"
+	transactionKey    = "X-Forgerock-Transactionid"
+)
 
 // maxTransactionID bounds an id that a client may give, in bytes.
 const maxTransactionID = 128
@@ -42,8 +46,8 @@ func newTransactionIDs() (*transactionIDs, error) {
 }
 
 func (t *transactionIDs) of(r *http.Request, trust func(context.Context) bool) string {
-	if given := r.Header.Get(transactionHeader); trust != nil && sound(given) && trust(r.Context()) {
-		return given
+	if given := r.Header[transactionKey]; trust != nil && len(given) > 0 && sound(given[0]) && trust(r.Context()) {
+		return given[0]
 	}
 	return t.prefix + strconv.FormatUint(t.last.Add(1), 10)
 }
