@@ -48,14 +48,24 @@ func newCORS(origins, headers []string) (cors, error) {
 	return out, nil
 }
 
+// kept reports whether answers to a method may be kept: a browser keeps those of
+// preflights as well.
+func kept(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
 // handle adds the headers of CORS and answers a preflight itself; then it
-// returns true. Every answer varies by origin as soon as one is listed.
+// returns true. As soon as an origin is listed, every answer that a cache may keep
+// says that it varies by origin. Those to other methods do without: a ninth header
+// line makes net/http's map of them grow, twice.
 func (k cors) handle(w http.ResponseWriter, r *http.Request) bool {
 	if len(k.origins) == 0 {
 		return false
 	}
 	h := w.Header()
-	h["Vary"] = varyOrigin
+	if kept(r.Method) {
+		h["Vary"] = varyOrigin
+	}
 	origin := r.Header["Origin"]
 	if len(origin) != 1 {
 		return false
