@@ -10,7 +10,7 @@ func (s *Store) observe(effects []command.Effect) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case command.SessionStored:
-			s.model.Stored(e.Session)
+			s.model.Stored(e.Session, e.Encoded)
 			s.tellStored(e)
 		case command.SessionGone:
 			s.model.Gone(e.Session.ID)

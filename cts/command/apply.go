@@ -69,6 +69,8 @@ type Effect interface{ effect() }
 // one. New tells whether it was there before.
 type SessionStored struct {
 	Session session.Session
+	// Encoded is Session as AppendSession writes it, but for LastAccess.
+	Encoded []byte
 	New     bool
 	// Changed names the properties that are others than before, in order.
 	Changed []string

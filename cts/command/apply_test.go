@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -83,6 +84,15 @@ func apply(t testing.TB, tx command.Tx, index uint64, c command.Command) (comman
 	result, err := command.Apply(tx, index, decoded, func(e command.Effect) { effects = append(effects, e) })
 	if err != nil {
 		t.Fatalf("apply %T: %v", c, err)
+	}
+	for _, e := range effects {
+		if e, ok := e.(command.SessionStored); ok {
+			encoded, err := command.ReadSession(e.Encoded)
+			encoded.LastAccess = e.Session.LastAccess
+			if err != nil || !reflect.DeepEqual(encoded, e.Session) {
+				t.Errorf("%T stored %+v, encoded %+v, %v", c, e.Session, encoded, err)
+			}
+		}
 	}
 	return result, effects
 }

@@ -81,6 +81,9 @@ func open(what string, value []byte) (reader, error) {
 	return r, r.Err()
 }
 
+// sessionHead is the length of version and index, before the session.
+const sessionHead = 1 + 8
+
 // sessionRecord is the value under SessionKey: version, index, session.
 func sessionRecord(index uint64, s session.Session) []byte {
 	b := make([]byte, 0, 256)

@@ -56,7 +56,8 @@ func (c PutSession) apply(a *applier) Result {
 	if _, ok := a.Get(key); ok {
 		return a.existing(s.ID, 0)
 	}
-	a.Insert(key, sessionRecord(a.index, s))
+	record := sessionRecord(a.index, s)
+	a.Insert(key, record)
 	a.Insert(userKey(s), []byte{present})
 	if minute := dueMinute(s); minute != 0 {
 		a.Insert(dueKey(Due{Minute: minute, Kind: DueSession, ID: s.ID}), []byte{present})
@@ -64,7 +65,7 @@ func (c PutSession) apply(a *applier) Result {
 	if fromJourney {
 		a.Insert(JourneyKey(s.Journey), origin{session: s.ID, index: a.index}.record())
 	}
-	a.report(SessionStored{Session: s, New: true, Index: a.index})
+	a.report(SessionStored{Session: s, Encoded: record[sessionHead:], New: true, Index: a.index})
 	if c.Replaces != nil && *c.Replaces != s.ID {
 		a.deleteSession(*c.Replaces, session.Upgraded, s.Created)
 	}
@@ -265,7 +266,7 @@ func (c SetProperties) apply(a *applier) Result {
 	a.Replace(SessionKey(c.ID), was.record, record)
 	s := was.session
 	s.Properties = c.Properties
-	a.report(SessionStored{Session: s, Changed: changed(was.session.Properties, s.Properties), Index: a.index})
+	a.report(SessionStored{Session: s, Encoded: record[sessionHead:], Changed: changed(was.session.Properties, s.Properties), Index: a.index})
 	return Result{Session: s, Index: was.index}
 }
 

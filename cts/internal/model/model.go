@@ -118,10 +118,10 @@ func (m *Model) Fill(found session.Session, generation uint64) {
 	}
 }
 
-// Stored reports that the store has a session in this form.
-func (m *Model) Stored(found session.Session) {
+// Stored reports that the store has a session in this form. record is what
+// command.AppendSession makes of it, but for LastAccess; it is copied.
+func (m *Model) Stored(found session.Session, record []byte) {
 	s := m.shard(found.ID)
-	record := command.AppendSession(make([]byte, 0, usual), found)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation++

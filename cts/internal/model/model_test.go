@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"sojourn/cts/command"
 	"sojourn/cts/internal/model"
 	"sojourn/cts/session"
 )
@@ -45,7 +46,7 @@ func TestModelAgainstMap(t *testing.T) {
 					long := rapid.IntRange(0, 3000).Draw(rt, "length") // records are packed now and then
 					s = was.WithProperties(map[string]string{"p": at.String() + strings.Repeat("x", long)})
 				}
-				m.Stored(s)
+				stored(m, s)
 				truth[id(n)] = s
 			case 1:
 				m.Gone(id(n))
@@ -86,7 +87,7 @@ func TestTouchIsDueOncePerInterval(t *testing.T) {
 	if _, found := m.Touch(id(1), start); found {
 		t.Error("found in an empty model")
 	}
-	m.Stored(aSession(1))
+	stored(m, aSession(1))
 	for _, step := range []struct {
 		after time.Duration
 		due   bool
@@ -104,7 +105,7 @@ func TestTouchIsDueOncePerInterval(t *testing.T) {
 func TestUsedSessionsStay(t *testing.T) {
 	m := model.New(100)
 	for n := range 100 {
-		m.Stored(aSession(n))
+		stored(m, aSession(n))
 	}
 	for n := 100; n < 180; n++ {
 		for hot := range 10 {
@@ -112,7 +113,7 @@ func TestUsedSessionsStay(t *testing.T) {
 				t.Fatalf("session %d was evicted though it is used all the time", hot)
 			}
 		}
-		m.Stored(aSession(n))
+		stored(m, aSession(n))
 	}
 	m.Clear()
 	if m.Len() != 0 {
@@ -136,7 +137,7 @@ func login(n int) session.Session {
 func full() *model.Model {
 	m := model.New(100_000)
 	for n := range 100_000 {
-		m.Stored(login(n))
+		stored(m, login(n))
 	}
 	return m
 }
@@ -170,3 +171,6 @@ func BenchmarkCollect(b *testing.B) {
 	}
 	runtime.KeepAlive(m)
 }
+
+// stored reports a session as the applier does.
+func stored(m *model.Model, s session.Session) { m.Stored(s, command.AppendSession(nil, s)) }

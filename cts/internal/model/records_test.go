@@ -23,7 +23,8 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	size := len(command.AppendSession(nil, one(0, "0")))
 	for range 20 {
 		for n := range few {
-			m.Stored(one(n, "0"))
+			s := one(n, "0")
+			m.Stored(s, command.AppendSession(nil, s))
 		}
 	}
 	s := &m.shards[0]
