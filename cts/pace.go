@@ -7,8 +7,10 @@ import (
 
 const (
 	// gatherTime is how long a command waits at most for those of other writers to
-	// come, beside the entries before.
-	gatherTime = time.Millisecond
+	// come, beside the entries before; and only if commands are less than closely
+	// apart.
+	gatherTime = 2 * time.Millisecond
+	closely    = time.Millisecond
 	// Fewer than many writers are never held up, and enough commands never are.
 	many   = 3
 	enough = 64
@@ -26,7 +28,7 @@ type pace struct {
 // way at one time since the entry before.
 func (p *pace) flown(now time.Time, n, most int) {
 	const weight = 4
-	apart := min(now.Sub(p.last)/time.Duration(n), 2*gatherTime)
+	apart := min(now.Sub(p.last)/time.Duration(n), 2*closely)
 	p.last = now
 	p.every += (apart - p.every) / weight
 	p.writers = max(float64(most), p.writers*(weight-1)/weight)
@@ -36,7 +38,7 @@ func (p *pace) flown(now time.Time, n, most int) {
 // expected. It is one where too few writers meet, or commands are too far apart.
 func (p *pace) gathers() int {
 	writers := int(math.Round(p.writers))
-	if writers < many || p.every >= gatherTime {
+	if writers < many || p.every >= closely {
 		return 1
 	}
 	return min(writers, enough)

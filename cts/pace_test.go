@@ -8,7 +8,7 @@ import (
 // What an entry waits for follows from the entries before: who meets, and how
 // often commands come.
 func TestPace(t *testing.T) {
-	const near, far = gatherTime / 4, 2 * gatherTime
+	const near, far = closely / 4, 2 * closely
 	type entries struct {
 		n              int // of them
 		apart          time.Duration
