@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,6 +64,7 @@ type Daemon struct {
 	webhooks *webhook.Sender
 	changes  *feed.Feed
 	leaving  atomic.Bool
+	seen     atomic.Pointer[glance]
 	// passwords are those of users in the store.
 	passwords *actors.Embedded
 }
@@ -176,19 +176,6 @@ func (d *Daemon) follow(catalog *actors.Catalog) {
 		case <-ctx.Done():
 		}
 	})
-}
-
-// cutOff reports whether this member sees no majority of those that vote.
-func (d *Daemon) cutOff() bool {
-	_, voters := d.store.Configured()
-	view := d.near.view()
-	seen := 0
-	for _, m := range view.Members() {
-		if slices.Contains(voters, m.Store) {
-			seen++
-		}
-	}
-	return len(voters) > 0 && 2*seen <= len(voters)
 }
 
 // folders are the data folders that are in the cluster or whose member is seen.
