@@ -5,7 +5,16 @@ import (
 	"log/slog"
 
 	"github.com/asynkron/protoactor-go/actor"
+	cmap "github.com/orcaman/concurrent-map"
 )
+
+// init has protoactor keep actors in 1,024 maps. It makes each of them a map of 32,
+// 65,536 objects that every collection would look at, for locks that nobody waits
+// for: an actor is looked up when it is made. The library reads the number whenever
+// it uses a map, so it must be set before the first.
+//
+//nolint:gochecknoinits // see above
+func init() { cmap.SHARD_COUNT = 1 }
 
 // newSystem starts an actor system that logs through logger.
 func newSystem(logger *slog.Logger) *actor.ActorSystem {
