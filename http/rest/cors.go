@@ -56,17 +56,17 @@ func kept(method string) bool {
 
 // handle adds the headers of CORS and answers a preflight itself; then it
 // returns true. As soon as an origin is listed, every answer that a cache may keep
-// says that it varies by origin. Those to other methods do without: a ninth header
-// line makes net/http's map of them grow, twice.
+// says that it varies by origin, and every answer to a page. Others do without: a
+// ninth header line makes net/http's map of them grow, twice.
 func (k cors) handle(w http.ResponseWriter, r *http.Request) bool {
 	if len(k.origins) == 0 {
 		return false
 	}
 	h := w.Header()
-	if kept(r.Method) {
+	origin := r.Header["Origin"]
+	if len(origin) > 0 || kept(r.Method) {
 		h["Vary"] = varyOrigin
 	}
-	origin := r.Header["Origin"]
 	if len(origin) != 1 {
 		return false
 	}
