@@ -166,6 +166,7 @@ func (a *journeyActor) finish(c actor.Context, s *stepping) {
 			return
 		}
 	}
+	a.later = nil // its array has what clients sent, and the actor may be parked now
 	a.tell(c, s)
 	if s.unsettled() {
 		a.j.settleSoon(a.id)
