@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -117,9 +116,7 @@ func serve(ctx context.Context, env Env, c config.Config) (err error) {
 		}
 		// Reading a log takes some 16 MiB for a moment, and hashing the seeded
 		// user's password 19. Left to itself the collector would wait until
-		// requests have made as much garbage again. Pools let go at the second
-		// collection.
-		runtime.GC()
+		// requests have made as much garbage again.
 		debug.FreeOSMemory()
 		return said.say(env.Stdout)
 	})
