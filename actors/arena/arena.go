@@ -20,7 +20,9 @@ const (
 // same parameters, wiped. Made anew each time, it would be 19 MiB of garbage: every
 // few hashes the collector would look through all that a process holds, and the
 // system hand out the pages again. The runtime takes it back when two collections
-// have passed without a hash.
+// have passed without a hash. Kept is what hashes at one time need, and at most one
+// piece more for each processor: a sync.Pool does not look at one processor for all
+// that was put in at another.
 //
 // The zero value is ready for use, by any number of goroutines.
 type Arenas struct {
