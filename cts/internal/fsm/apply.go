@@ -47,7 +47,7 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 			}
 		}
 		alone := wipes(e)
-		if b.size > flushAt || alone {
+		if b.size > flushAt || b.tx.outgrown() || alone {
 			if err = b.commit(); err != nil {
 				break
 			}
@@ -111,7 +111,7 @@ func (b *batch) begin() error {
 	}
 	at := b.f.meta.Applied
 	b.f.known.begin(at, b.f.readKnown)
-	b.tx = &tx{db: b.f.db, txn: b.f.db.NewTransactionAt(at, true), at: at, totals: &b.next.Totals, known: &b.f.known}
+	b.tx = &tx{db: b.f.db, txn: b.f.db.NewTransactionAt(at, true), at: at, totals: &b.next.Totals, known: &b.f.known, admit: b.f.o.Admit, changes: b.f.changes[:0]}
 	return nil
 }
 
@@ -163,10 +163,14 @@ func (b *batch) commit() error {
 	if b.tx.err != nil {
 		return b.tx.err
 	}
-	if err := b.tx.txn.CommitAt(b.next.Applied, nil); err != nil {
+	if err := b.tx.commit(b.next.Applied); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	f := b.f
+	if f.changes = nil; cap(b.tx.changes) <= maxSpare {
+		clear(b.tx.changes)
+		f.changes = b.tx.changes
+	}
 	f.known.at = b.next.Applied
 	f.saved.Lock()
 	f.meta = b.next

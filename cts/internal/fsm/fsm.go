@@ -18,12 +18,16 @@ import (
 )
 
 const (
-	// memTable is the size of Badger's tables in memory; a transaction may be
-	// 15 % of it.
+	// memTable is the size of Badger's tables in memory. A change may be 15 % of
+	// it, and a transaction without parts.
 	memTable = 16 << 20
-	// flushAt is how much of log entries one transaction takes, in bytes. With
-	// the largest command on top it stays below Badger's limit.
+	// flushAt is how much of log entries one transaction takes, in bytes: mostly
+	// one of Badger's.
 	flushAt = 512 << 10
+	// maxSpare bounds the room for changes that is kept for the next transaction.
+	maxSpare = 4096
+	// The largest change must fit.
+	_ = uint(memTable*15/100 - command.MaxCommand)
 )
 
 // ErrClosed says that the state machine takes no more entries.
@@ -38,7 +42,7 @@ type Options struct {
 	Log *slog.Logger
 	// Checkpoints is where checkpoints of this store are kept.
 	Checkpoints *Checkpoints
-	// Admit is asked before each transaction. It waits while nothing may be
+	// Admit is asked before each transaction of Badger. It waits while nothing may be
 	// written and returns false when the store is closing.
 	Admit func() bool
 	// Observe is told what a transaction has changed, after it is committed and
@@ -58,9 +62,10 @@ type FSM struct {
 	o  Options
 	db *badger.DB
 
-	meta      Meta   // of the last transaction; only raft's goroutine
-	seen      uint64 // last index that raft handed over; only raft's goroutine
-	known     known  // only raft's goroutine
+	meta      Meta     // of the last transaction; only raft's goroutine
+	seen      uint64   // last index that raft handed over; only raft's goroutine
+	known     known    // only raft's goroutine
+	changes   []change // the last transaction's room for them; only raft's goroutine
 	committed atomic.Uint64
 	applied   progress
 	err       atomic.Pointer[error]

@@ -37,6 +37,7 @@ type member struct {
 	points  *fsm.Checkpoints
 	failure error
 	effects int
+	admits  int // transactions until the store closes, if not zero
 }
 
 func open(t testing.TB, dir string) (*member, error) {
@@ -56,7 +57,10 @@ func open(t testing.TB, dir string) (*member, error) {
 	m := &member{points: points}
 	m.FSM, err = fsm.Open(fsm.Options{
 		Dir: filepath.Join(dir, "state"), Log: log, Checkpoints: points,
-		Admit:   func() bool { return true },
+		Admit: func() bool {
+			m.admits--
+			return m.admits != 0
+		},
 		Observe: func(e []command.Effect) { m.effects += len(e) },
 		Failed:  func(err error) { m.failure = err },
 
@@ -385,22 +389,24 @@ func TestInterruptedInstallIsRefused(t *testing.T) {
 	}
 }
 
-// Wipe takes more transactions than one, and what follows it in the same batch
-// sees an empty store.
+// Wipe takes more transactions than one. What follows it sees an empty store, and
+// what came before it is gone, in the same batch and in the same entry.
 func TestWipe(t *testing.T) {
 	m := mustOpen(t, t.TempDir(), false)
+	put := func(name string) command.Command {
+		return command.PutIdentity{Identity: identity.Identity{Realm: "/", Name: name}}
+	}
+	name := func(i int) string { return fmt.Sprintf("%s%d", strings.Repeat("x", 100), i) }
 	var logs []*raft.Log
 	for i := range 20_000 {
-		logs = append(logs, entry(t, uint64(i+1), command.PutIdentity{Identity: identity.Identity{
-			Realm: "/", Name: fmt.Sprintf("%s%d", strings.Repeat("x", 100), i),
-		}}))
+		logs = append(logs, entry(t, uint64(i+1), put(name(i))))
 	}
 	r := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // a test's
 	m.apply(t, r, logs)
 	m.ApplyBatch([]*raft.Log{
-		entry(t, 20_001, command.PutIdentity{Identity: identity.Identity{Realm: "/", Name: "before"}}),
-		entry(t, 20_002, command.Wipe{Restore: [16]byte{1}}),
-		entry(t, 20_003, command.PutIdentity{Identity: identity.Identity{Realm: "/", Name: "after"}}),
+		entry(t, 20_001, put("before")),
+		entry(t, 20_002, put("with"), command.Wipe{Restore: [16]byte{1}}, put(name(1)), put(name(19_999))),
+		entry(t, 20_003, put("after"), put(name(1))),
 	})
 	if m.failure != nil {
 		t.Fatal(m.failure)
@@ -411,7 +417,7 @@ func TestWipe(t *testing.T) {
 			count++
 		}
 	}
-	if count != 1 || m.Applied() != 20_003 {
+	if count != 3 || m.Applied() != 20_003 {
 		t.Errorf("%d keys, applied %d", count, m.Applied())
 	}
 }

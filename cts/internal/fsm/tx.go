@@ -3,14 +3,16 @@ package fsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"sojourn/cts/command"
 )
 
-// tx is a command.Tx over one Badger transaction. The first fault sticks; the
-// transaction is then dropped, not committed.
+// tx is a command.Tx over one Badger transaction, or over several if its changes
+// do not fit into one. The first fault sticks; the transaction is then dropped,
+// not committed.
 type tx struct {
 	db     *badger.DB
 	txn    *badger.Txn
@@ -18,7 +20,29 @@ type tx struct {
 	index  uint64 // the log entry being applied
 	totals *command.Totals
 	known  *known
+	admit  func() bool
 	err    error
+
+	// changes are all that were made, the first first.
+	changes []change
+	// latest says where in changes a key is for the last time. It is nil while txn
+	// has all changes; from then on txn has none.
+	latest map[string]int
+	// emptied says that all keys are gone but those in changes and the store's own.
+	emptied bool
+}
+
+// change is a key's new value, or that it is gone.
+type change struct {
+	key, value []byte
+	gone       bool
+}
+
+func (c change) in(txn *badger.Txn) error {
+	if c.gone {
+		return txn.Delete(c.key)
+	}
+	return txn.SetEntry(badger.NewEntry(c.key, c.value))
 }
 
 func (t *tx) fail(err error) {
@@ -30,6 +54,12 @@ func (t *tx) fail(err error) {
 // Get implements command.Tx.
 func (t *tx) Get(key []byte) ([]byte, bool) {
 	if t.known.absent(key) {
+		return nil, false
+	}
+	if i, ok := t.latest[string(key)]; ok {
+		return t.changes[i].value, !t.changes[i].gone
+	}
+	if t.emptied && !command.Own(key) {
 		return nil, false
 	}
 	item, err := t.txn.Get(key)
@@ -48,11 +78,34 @@ func (t *tx) Get(key []byte) ([]byte, bool) {
 	return value, true
 }
 
-func (t *tx) set(key, value []byte) {
-	if err := t.txn.SetEntry(badger.NewEntry(key, value)); err != nil {
-		t.fail(fmt.Errorf("write key %x: %w", key, err))
+func (t *tx) change(c change) {
+	t.changes = append(t.changes, c)
+	if t.latest != nil {
+		t.latest[string(c.key)] = len(t.changes) - 1
+		return
+	}
+	err := c.in(t.txn)
+	if errors.Is(err, badger.ErrTxnTooBig) {
+		t.outgrow()
+	} else if err != nil {
+		t.fail(fmt.Errorf("change key %x: %w", c.key, err))
 	}
 }
+
+// outgrow keeps the changes out of Badger until commit.
+func (t *tx) outgrow() {
+	t.txn.Discard()
+	t.txn = t.db.NewTransactionAt(t.at, false)
+	t.latest = make(map[string]int, 2*len(t.changes))
+	for i, c := range t.changes {
+		t.latest[string(c.key)] = i
+	}
+}
+
+// outgrown reports whether t is more than one of Badger's.
+func (t *tx) outgrown() bool { return t != nil && t.latest != nil }
+
+func (t *tx) set(key, value []byte) { t.change(change{key: key, value: value}) }
 
 // Insert implements command.Tx.
 func (t *tx) Insert(key, value []byte) {
@@ -77,40 +130,90 @@ func (t *tx) Remove(key, old []byte) {
 	if !command.Own(key) {
 		remove(t.totals, key, old)
 	}
-	if err := t.txn.Delete(key); err != nil {
-		t.fail(fmt.Errorf("delete key %x: %w", key, err))
-	}
+	t.change(change{key: key, gone: true})
 }
 
 // Totals implements command.Tx.
 func (t *tx) Totals() command.Totals { return *t.totals }
 
-// RemoveAll implements command.Tx. It takes as many Badger transactions as it
-// needs, all of the same version: a crash in between leaves versions that no
-// reader sees until the entry is applied again. It must be the first command of
-// a transaction to read.
+// RemoveAll implements command.Tx. What is stored is not kept in memory as other
+// changes are, so the entry must have a transaction of its own.
 func (t *tx) RemoveAll() {
 	view := t.db.NewTransactionAt(t.at, false)
 	defer view.Discard()
+	w := writer{db: t.db, admit: t.admit, at: t.at, version: t.index}
 	err := scan(view, nil, nil, false, func(key, _ []byte) (bool, error) {
 		if command.Own(key) {
 			return true, nil
 		}
-		key = append([]byte(nil), key...)
-		err := t.txn.Delete(key)
-		if errors.Is(err, badger.ErrTxnTooBig) {
-			if err := t.txn.CommitAt(t.index, nil); err != nil {
-				return false, fmt.Errorf("commit a part: %w", err)
-			}
-			t.txn = t.db.NewTransactionAt(t.at, true)
-			err = t.txn.Delete(key)
-		}
-		return true, err
+		return true, w.write(change{key: append([]byte(nil), key...), gone: true})
 	})
-	if err != nil {
+	if err = errors.Join(err, w.end()); err != nil {
 		t.fail(fmt.Errorf("empty the store: %w", err))
 	}
+	t.changes = slices.DeleteFunc(t.changes, func(c change) bool { return !command.Own(c.key) })
+	t.outgrow()
+	t.emptied = true
 	*t.totals = command.Totals{}
+}
+
+// commit makes the changes, the last of them last, with the version of the last
+// log entry.
+//
+// Where they do not fit into one Badger transaction, nobody reads the first ones
+// before the last is there: it says that these entries are applied, and readers
+// name the index of an entry that is. If it never comes, the entries are applied
+// again from the state before all of them, perhaps in other batches. A key that
+// was left behind has the value that it has after the entry of its version, so
+// from there on it is right, whether it is written again or not.
+func (t *tx) commit(version uint64) error {
+	if t.latest == nil {
+		return t.txn.CommitAt(version, nil)
+	}
+	t.txn.Discard()
+	w := writer{db: t.db, admit: t.admit, at: t.at, version: version}
+	for i, c := range t.changes {
+		if t.latest[string(c.key)] != i {
+			continue
+		}
+		if err := w.write(c); err != nil {
+			return err
+		}
+	}
+	return w.end()
+}
+
+// writer makes changes of one version in as many Badger transactions as it takes.
+type writer struct {
+	db          *badger.DB
+	admit       func() bool
+	at, version uint64
+	txn         *badger.Txn
+}
+
+func (w *writer) write(c change) error {
+	if w.txn == nil {
+		w.txn = w.db.NewTransactionAt(w.at, true)
+	}
+	err := c.in(w.txn)
+	if !errors.Is(err, badger.ErrTxnTooBig) {
+		return err
+	}
+	if err := w.end(); err != nil {
+		return err
+	}
+	if !w.admit() {
+		return ErrClosed
+	}
+	w.txn = w.db.NewTransactionAt(w.at, true)
+	return c.in(w.txn)
+}
+
+func (w *writer) end() error {
+	if w.txn == nil {
+		return nil
+	}
+	return w.txn.CommitAt(w.version, nil)
 }
 
 // scan calls visit for keys with a prefix, from a key on, in order, until it
