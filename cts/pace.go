@@ -9,7 +9,7 @@ const (
 	// gatherTime is how long a command waits at most for those of other writers to
 	// come, beside the entries before; and only if commands are less than closely
 	// apart.
-	gatherTime = 2 * time.Millisecond
+	gatherTime = 6 * time.Millisecond
 	closely    = time.Millisecond
 	// Fewer than many writers are never held up, and enough commands never are.
 	many   = 3
