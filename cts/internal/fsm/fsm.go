@@ -20,7 +20,9 @@ import (
 const (
 	// memTable is the size of Badger's tables in memory. A change may be 15 % of
 	// it, and a transaction without parts.
-	memTable = 16 << 20
+	memTable = 8 << 20
+	// earlierTable is what it was in earlier releases.
+	earlierTable = 16 << 20
 	// flushAt is how much of log entries one transaction takes, in bytes: mostly
 	// one of Badger's.
 	flushAt = 512 << 10
@@ -103,12 +105,16 @@ func Open(o Options) (*FSM, error) {
 
 func openBadger(o Options) (db *badger.DB, err error) {
 	defer damage.Catch(o.Dir, &err)
+	size, err := tableSize(o.Dir)
+	if err != nil {
+		return nil, damage.At(o.Dir, err)
+	}
 	opts := badger.DefaultOptions(o.Dir).
 		WithLogger(badgerLog{o.Log}).
 		WithSyncWrites(false). // raft's log is what makes a write durable
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
-		WithMemTableSize(memTable).
+		WithMemTableSize(size).
 		WithNumMemtables(3).
 		WithNumCompactors(2).
 		WithValueLogFileSize(16 << 20). // stays empty

@@ -99,6 +99,27 @@ func removeEmpty(dir string) error {
 	return nil
 }
 
+// tableSize is how large tables in memory must be for those that are in the
+// folder. Badger reads each into one of its own, and ends the process if there is
+// no room in it. Their files are made twice as large as the tables; Badger cuts
+// them to what is in them when it opens, so a shorter one may be of any release.
+func tableSize(dir string) (int64, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return 0, fmt.Errorf("list data folder: %w", err)
+	}
+	for _, path := range found {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		if size := info.Size(); size != 2*memTable && size > memTable/2 {
+			return earlierTable, nil
+		}
+	}
+	return memTable, nil
+}
+
 // checkEmpty refuses a folder without a list that has tables.
 func checkEmpty(dir string) error {
 	for _, pattern := range []string{"*.sst", "*.mem"} {
