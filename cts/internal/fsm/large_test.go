@@ -7,12 +7,14 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/hashicorp/raft"
 
+	"sojourn/actors/realm"
 	"sojourn/cts/command"
 	"sojourn/cts/session"
 )
@@ -50,6 +52,36 @@ func crowd(t testing.TB, sessions, each, together int) (come, leave []*raft.Log)
 		leave = append(leave, next(part...))
 	}
 	return come, leave
+}
+
+// The largest document fits, beside as much else as comes with it, and is there
+// after a restart.
+func TestLargestDocument(t *testing.T) {
+	dir := t.TempDir()
+	m := mustOpen(t, dir, false)
+	come, _ := crowd(t, 3_000, command.MaxDelete, 1)
+	index := uint64(len(come)) + 1
+	body := fmt.Appendf(nil, "%q", strings.Repeat("x", realm.MaxDocument-2))
+	m.ApplyBatch(append(come, entry(t, index, command.PutDocument{Document: realm.Document{
+		Kind: realm.KindTree, Realm: "/", ID: strings.Repeat("i", 256), Rev: "1", Body: body,
+	}})))
+	if m.failure != nil {
+		t.Fatal(m.failure)
+	}
+	want := m.content(t)
+	m.checkpoint(t, index)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, trust := range []bool{true, false} {
+		m = mustOpen(t, dir, trust)
+		if got := m.content(t); m.Applied() != index || !maps.Equal(got, want) {
+			t.Errorf("trust %t: %d keys after entry %d, want %d", trust, len(got), m.Applied(), len(want))
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // However many keys entries change, one by one or handed over together, all of

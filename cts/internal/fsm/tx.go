@@ -213,7 +213,9 @@ func (w *writer) end() error {
 	if w.txn == nil {
 		return nil
 	}
-	return w.txn.CommitAt(w.version, nil)
+	txn := w.txn
+	w.txn = nil
+	return txn.CommitAt(w.version, nil)
 }
 
 // scan calls visit for keys with a prefix, from a key on, in order, until it
