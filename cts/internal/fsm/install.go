@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dgraph-io/badger/v4"
 	"github.com/hashicorp/raft"
 
 	"sojourn/cts/command"
@@ -171,7 +170,7 @@ func (f *FSM) restore(from io.Reader) error {
 
 // install fills the empty store.
 func (f *FSM) install(from io.Reader) error {
-	l := loader{db: f.db}
+	l := loader{writer: writer{db: f.db, admit: func() bool { return true }}} // raft waits for it
 	header, want, err := stream.Read(from, nil, l.load)
 	if err != nil {
 		return err
@@ -183,7 +182,7 @@ func (f *FSM) install(from io.Reader) error {
 		Applied: header.Index, Term: header.Term, Totals: want, ConfigIndex: header.ConfigIndex, Config: header.Config,
 	}
 	end := []command.Pair{{Key: command.MetaKey(), Value: next.encode()}}
-	if err := errors.Join(l.load(header, end), l.commit()); err != nil {
+	if err := errors.Join(l.load(header, end), l.end()); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -212,9 +211,7 @@ func (f *FSM) install(from io.Reader) error {
 // loader writes pairs into an empty store, all with the version of the
 // snapshot.
 type loader struct {
-	db     *badger.DB
-	txn    *badger.Txn
-	index  uint64
+	writer
 	totals command.Totals
 	// restoring: the sender was being restored from a backup.
 	restoring bool
@@ -229,33 +226,15 @@ func (l *loader) effect() command.Effect {
 }
 
 func (l *loader) load(h stream.Header, pairs []command.Pair) error {
+	l.version = h.Index
 	for _, p := range pairs {
 		l.restoring = l.restoring || bytes.Equal(p.Key, command.RestoreKey())
 		if !command.Own(p.Key) {
 			Add(&l.totals, p.Key, p.Value)
 		}
-		if l.txn == nil {
-			l.index = h.Index
-			l.txn = l.db.NewTransactionAt(h.Index, true)
+		if err := l.write(change{key: p.Key, value: p.Value}); err != nil {
+			return err
 		}
-		err := l.txn.SetEntry(badger.NewEntry(p.Key, p.Value))
-		if errors.Is(err, badger.ErrTxnTooBig) {
-			if err := l.commit(); err != nil {
-				return err
-			}
-			l.txn = l.db.NewTransactionAt(h.Index, true)
-			err = l.txn.SetEntry(badger.NewEntry(p.Key, p.Value))
-		}
-		if err != nil {
-			return fmt.Errorf("write key %x: %w", p.Key, err)
-		}
-	}
-	return nil
-}
-
-func (l *loader) commit() error {
-	if err := l.txn.CommitAt(l.index, nil); err != nil {
-		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }

@@ -32,19 +32,6 @@ type tx struct {
 	emptied bool
 }
 
-// change is a key's new value, or that it is gone.
-type change struct {
-	key, value []byte
-	gone       bool
-}
-
-func (c change) in(txn *badger.Txn) error {
-	if c.gone {
-		return txn.Delete(c.key)
-	}
-	return txn.SetEntry(badger.NewEntry(c.key, c.value))
-}
-
 func (t *tx) fail(err error) {
 	if t.err == nil {
 		t.err = err
@@ -141,7 +128,7 @@ func (t *tx) Totals() command.Totals { return *t.totals }
 func (t *tx) RemoveAll() {
 	view := t.db.NewTransactionAt(t.at, false)
 	defer view.Discard()
-	w := writer{db: t.db, admit: t.admit, at: t.at, version: t.index}
+	w := writer{db: t.db, version: t.index, admit: t.admit}
 	err := scan(view, nil, nil, false, func(key, _ []byte) (bool, error) {
 		if command.Own(key) {
 			return true, nil
@@ -171,7 +158,7 @@ func (t *tx) commit(version uint64) error {
 		return t.txn.CommitAt(version, nil)
 	}
 	t.txn.Discard()
-	w := writer{db: t.db, admit: t.admit, at: t.at, version: version}
+	w := writer{db: t.db, version: version, admit: t.admit}
 	for i, c := range t.changes {
 		if t.latest[string(c.key)] != i {
 			continue
@@ -181,41 +168,6 @@ func (t *tx) commit(version uint64) error {
 		}
 	}
 	return w.end()
-}
-
-// writer makes changes of one version in as many Badger transactions as it takes.
-type writer struct {
-	db          *badger.DB
-	admit       func() bool
-	at, version uint64
-	txn         *badger.Txn
-}
-
-func (w *writer) write(c change) error {
-	if w.txn == nil {
-		w.txn = w.db.NewTransactionAt(w.at, true)
-	}
-	err := c.in(w.txn)
-	if !errors.Is(err, badger.ErrTxnTooBig) {
-		return err
-	}
-	if err := w.end(); err != nil {
-		return err
-	}
-	if !w.admit() {
-		return ErrClosed
-	}
-	w.txn = w.db.NewTransactionAt(w.at, true)
-	return c.in(w.txn)
-}
-
-func (w *writer) end() error {
-	if w.txn == nil {
-		return nil
-	}
-	txn := w.txn
-	w.txn = nil
-	return txn.CommitAt(w.version, nil)
 }
 
 // scan calls visit for keys with a prefix, from a key on, in order, until it
