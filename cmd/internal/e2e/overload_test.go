@@ -29,7 +29,7 @@ func TestOverload(t *testing.T) {
 	const (
 		checks  = 20       // that 99 of 100 journeys wait for at most, where newcomers wait for 60
 		arena   = 19 * mib // that a hash works in
-		growth  = 64 * mib // of the resident pages, beside arenas
+		growth  = 48 * mib // of the resident pages, beside arenas
 		clients = 400      // more than the pool takes and the member has places
 		pace    = 40       // journeys that go on, in a second
 	)

@@ -19,14 +19,14 @@ import (
 
 const (
 	// memTable is the size of Badger's tables in memory. A change may be 15 % of
-	// it, and a transaction without parts.
+	// it, and so may all changes of one of Badger's transactions.
 	memTable = 8 << 20
 	// earlierTable is what it was in earlier releases.
 	earlierTable = 16 << 20
 	// flushAt is how much of log entries one transaction takes, in bytes: mostly
 	// one of Badger's.
 	flushAt = 512 << 10
-	// maxSpare bounds the room for changes that is kept for the next transaction.
+	// maxSpare is for how many changes room is kept for the next transaction.
 	maxSpare = 4096
 	// The largest change must fit.
 	_ = uint(memTable*15/100 - command.MaxCommand)

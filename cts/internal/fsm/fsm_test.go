@@ -37,7 +37,7 @@ type member struct {
 	points  *fsm.Checkpoints
 	failure error
 	effects int
-	admits  int // transactions until the store closes, if not zero
+	admits  int // which of them finds the store closing; zero for none
 }
 
 func open(t testing.TB, dir string) (*member, error) {

@@ -102,7 +102,8 @@ func removeEmpty(dir string) error {
 // tableSize is how large tables in memory must be for those that are in the
 // folder. Badger reads each into one of its own, and ends the process if there is
 // no room in it. Their files are made twice as large as the tables; Badger cuts
-// them to what is in them when it opens, so a shorter one may be of any release.
+// them to what is in them when it opens, so a shorter one may be of any release;
+// half a table leaves enough room for what its index takes beside the file.
 func tableSize(dir string) (int64, error) {
 	found, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil {
